@@ -1,0 +1,1 @@
+"""Clusterers: one file per kind. See `embclust.protocols.Clusterer`."""

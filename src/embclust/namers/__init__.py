@@ -1,0 +1,1 @@
+"""Namers: one file per kind. See `embclust.protocols.Namer`."""

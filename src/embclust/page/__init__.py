@@ -1,0 +1,1 @@
+"""The page: data in, one self-contained HTML file out."""

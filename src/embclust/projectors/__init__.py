@@ -1,0 +1,1 @@
+"""Projectors: one file per kind. See `embclust.protocols.Projector`."""

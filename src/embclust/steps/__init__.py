@@ -1,0 +1,1 @@
+"""The steps: plain functions, settings and protocol objects in, report out."""
