@@ -7,11 +7,20 @@ remembered with the collection > the defaults here. Plug-in sections (`encoders.
 
 from __future__ import annotations
 
+import codecs
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 __all__ = [
     "EncodersSettings",
@@ -19,6 +28,7 @@ __all__ = [
     "ImagesSettings",
     "PlotSettings",
     "PluginSettings",
+    "ProjectSettings",
     "Settings",
     "SourceSettings",
     "StoreSettings",
@@ -26,28 +36,65 @@ __all__ = [
 ]
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+_UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
 def parse_size(value: object) -> object:
-    """'25MB' -> 25_000_000; numbers and anything else pass through to pydantic."""
+    """'25MB' -> 25_000_000, '1MiB' -> 1_048_576; anything else passes through to pydantic."""
     if not isinstance(value, str):
         return value
     text = value.strip().lower().replace(" ", "").replace("_", "")
-    number = text.rstrip("bkmg")
+    number = text.rstrip("bkmgi")
     unit = text[len(number) :]
     if unit not in _UNITS:
         return value
     try:
         return int(float(number) * _UNITS[unit])
-    except ValueError:
+    except (ValueError, OverflowError):
         return value
 
 
-Size = Annotated[int, BeforeValidator(parse_size)]
+def _check_share(value: int | str) -> int | str:
+    """Accept a count (5, '5') or a percentage ('1%', '0.5%')."""
+    text = str(value).strip()
+    if re.fullmatch(r"\d+", text):
+        return int(text)
+    if re.fullmatch(r"\d+(\.\d+)? ?%", text) and float(text.rstrip("% ")) <= 100:
+        return text.replace(" ", "")
+    raise ValueError("expected a number such as 20, or a percentage such as 1%")
+
+
+def _check_encoding(value: str) -> str:
+    if value != "auto":
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            raise ValueError("expected auto or a text encoding such as utf-8 or cp1252") from None
+    return value
+
+
+def _read_delimiter(value: object) -> object:
+    """A tab is hard to type in a shell: 'tab' and a backslash with a t stand for it."""
+    return "\t" if value in ("tab", "\\t") else value
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": "^[0-9._ ]+([kKmMgG][iI]?)?[bB]?$"},
+            ]
+        }
+    ),
+]
+Share = Annotated[int | str, AfterValidator(_check_share)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 class PluginSettings(BaseModel):
@@ -58,7 +105,11 @@ class PluginSettings(BaseModel):
     kind: str = Field(description="Which plug-in; `package.module:Class` loads one from outside.")
 
     def options(self) -> dict[str, Any]:
-        """Everything beside the fields that every kind shares."""
+        """That kind's options, for `plugins.build(family, section.kind, section.options())`.
+
+        After `settings_sources.load` these are all of them: checked, with defaults filled in,
+        paths made absolute, secrets still wrapped as `SecretStr`.
+        """
         return dict(self.model_extra or {})
 
 
@@ -66,11 +117,21 @@ class SourceSettings(_Section):
     """The table."""
 
     path: Path | None = Field(None, description="CSV, TSV, JSONL, Parquet, or a folder of images.")
+    hint: str | None = Field(
+        None, description="What to do when the table is not there; shown with that error."
+    )
     format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "images"] = Field(
         "auto", description="What the table is; auto goes by the name."
     )
-    encoding: str = Field("auto", description="Text encoding; auto takes UTF-8 and UTF-16 marks.")
-    delimiter: str | None = Field(None, description="CSV delimiter; found by itself when unset.")
+    encoding: Annotated[str, AfterValidator(_check_encoding)] = Field(
+        "auto", description="Text encoding; auto takes UTF-8 and UTF-16 marks."
+    )
+    delimiter: Annotated[str | None, BeforeValidator(_read_delimiter)] = Field(
+        None,
+        min_length=1,
+        max_length=1,
+        description="CSV delimiter, one character or `tab`; found by itself when unset.",
+    )
     id_field: str | None = Field(
         None, description="The id column. Without one an id is a hash of the row's content."
     )
@@ -79,7 +140,7 @@ class SourceSettings(_Section):
     on_duplicate: Literal["error", "first", "suffix"] = Field(
         "error", description="What to do with two different rows of one id."
     )
-    max_bad_rows: int | str = Field(
+    max_bad_rows: Share = Field(
         "1%", description="How many unreadable rows to tolerate: a number or a percentage."
     )
     name: str | None = Field(
@@ -126,7 +187,7 @@ class ImagesSettings(_Section):
     retry_after_cap: float = Field(
         120.0, ge=0, description="Longest wait that a server's Retry-After is honoured for."
     )
-    max_bytes: Size = Field(20_000_000, description="Largest file accepted, on the wire.")
+    max_bytes: Size = Field(20_000_000, gt=0, description="Largest file accepted, on the wire.")
     max_pixels: int = Field(40_000_000, ge=64, description="Most pixels accepted.")
     max_aspect: float = Field(20.0, ge=1, description="Longest side over shortest, at most.")
     min_side: int = Field(8, ge=1, description="Shortest side accepted, in pixels.")
@@ -148,6 +209,13 @@ class StoreSettings(PluginSettings):
     collection_prefix: str = Field("", description="Collections are called prefix + field.")
 
 
+class ProjectSettings(PluginSettings):
+    """How vectors are laid out on the map. Everything beside these is the kind's own option."""
+
+    kind: str = Field("tsne", description="Which projection.")
+    dims: Literal[2, 3] = Field(3, description="Dimensions of the map.")
+
+
 class PlotSettings(_Section):
     """The page."""
 
@@ -158,14 +226,17 @@ class PlotSettings(_Section):
         None, description="Field whose pictures are shown; found by itself when unset."
     )
     max_points: int = Field(50_000, ge=10, description="More points than this are sampled.")
-    max_bytes: Size = Field(25_000_000, description="Size the page should stay under.")
+    max_bytes: Size = Field(25_000_000, gt=0, description="Size the page should stay under.")
     title: str | None = Field(None, description="Headline of the page.")
     credit: str | None = Field(None, description="A line of credit at the foot of the page.")
     out: Path | None = Field(None, description="Where the page goes.")
 
 
-def _plugin(kind: str) -> Any:
-    return Field(default_factory=lambda: PluginSettings.model_validate({"kind": kind}))
+def _plugin(kind: str, description: str) -> Any:
+    return Field(
+        default_factory=lambda: PluginSettings.model_validate({"kind": kind}),
+        description=description,
+    )
 
 
 class Settings(BaseSettings):
@@ -176,7 +247,9 @@ class Settings(BaseSettings):
     )
 
     workspace: Path = Field(
-        Path(".embclust"), description="Folder of the ledger, the store and the results."
+        Path(".embclust"),
+        description="Folder of the ledger, the store and the results; "
+        "relative to the current folder, also in a config file.",
     )
     keep_runs: int = Field(10, ge=1, description="How many cluster runs are kept to compare with.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where models run.")
@@ -185,7 +258,23 @@ class Settings(BaseSettings):
     encoders: EncodersSettings = Field(default_factory=EncodersSettings)
     images: ImagesSettings = Field(default_factory=ImagesSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
-    cluster: PluginSettings = _plugin("kmeans")
-    project: PluginSettings = _plugin("tsne")
-    name: PluginSettings = _plugin("keywords")
+    cluster: PluginSettings = _plugin("kmeans", "How vectors are grouped.")
+    project: ProjectSettings = Field(default_factory=ProjectSettings)
+    name: PluginSettings = _plugin("keywords", "How clusters get their names.")
     plot: PlotSettings = Field(default_factory=PlotSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings' signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take nothing but what `settings_sources.load` merged.
+
+        The library's own sources ignore unknown names and merge a dict from the environment
+        into one from the file; `load` refuses the first and replaces whole values.
+        """
+        return (init_settings,)

@@ -7,14 +7,10 @@ length as the ids beside them. Nothing here is ever changed after it was made.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Vectors = NDArray[np.float32]
-    Labels = NDArray[np.int32]
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = [
     "NOISE",
@@ -29,6 +25,7 @@ __all__ = [
     "Embeddings",
     "IndexReport",
     "Item",
+    "Labels",
     "Layout",
     "Modality",
     "NameReport",
@@ -38,8 +35,11 @@ __all__ = [
     "Scalar",
     "Skipped",
     "Stage",
+    "Vectors",
 ]
 
+Vectors = NDArray[np.float32]
+Labels = NDArray[np.int32]
 Scalar = str | int | float | bool
 Modality = Literal["image", "text"]
 Stage = Literal["read", "fetch", "prepare", "encode"]
@@ -66,6 +66,8 @@ class Skipped:
     reason: str
     retryable: bool
     attempts: int = 1
+    kind: str = ""
+    """A short class of the failure; rows that failed alike have the same."""
 
 
 @dataclass(frozen=True, slots=True)

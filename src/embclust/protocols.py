@@ -120,6 +120,24 @@ class Store(Protocol):
     def collections(self) -> list[str]:
         """The names of all collections in this place, sorted."""
 
+    def fingerprint(self) -> str:
+        """What the place looks like from outside; changes when someone else wrote there.
+
+        Empty when that says nothing (a server, memory). Opens nothing.
+        """
+
+    def damage(self, *, deep: bool) -> str | None:
+        """Why the place cannot be trusted, None when nothing is known against it.
+
+        Never harms the caller, whatever state the files are in. `deep` may take seconds.
+        """
+
+    def set_aside(self) -> str | None:
+        """Put a damaged place aside; returns what it is called now, None when nothing was there.
+
+        Only for a place of embclust's own; every collection in it is gone from it then.
+        """
+
     def close(self) -> None:
         """Let go of files and connections. Using the store afterwards is an error."""
 

@@ -1,0 +1,77 @@
+"""What every clusterer needs: a check of its input, and the centres of a labelling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embclust.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from embclust.data import Labels, Vectors
+
+__all__ = ["centres_of", "check_rows", "renumber", "unit"]
+
+
+def check_rows(vectors: NDArray[Any]) -> Vectors:
+    """Return the rows as float32 (n, d) in C order.
+
+    Raises UsageError when there is no row, the shape is wrong, or a value is not finite.
+    """
+    if vectors.ndim != 2 or vectors.shape[1] == 0:
+        raise UsageError(f"Vectors to cluster must be of shape (n, d), not {vectors.shape}.")
+    if len(vectors) == 0:
+        raise UsageError(
+            "There is nothing to cluster: the collection has no rows.", "Index some rows first."
+        )
+    if not np.isfinite(vectors).all():
+        raise UsageError(
+            "Vectors to cluster must be finite, and some contain NaN or Inf.",
+            "Encode those rows again with `embclust index --reencode`.",
+        )
+    return np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def unit(rows: NDArray[Any]) -> Vectors:
+    """Return the rows scaled to length one, float32; a row without a length stays zero."""
+    rows = rows.astype(np.float64)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    scaled: Vectors = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0).astype(
+        np.float32
+    )
+    return scaled
+
+
+def centres_of(vectors: Vectors, labels: Labels) -> Vectors:
+    """Return the unit mean of each cluster, float32 (k, d), for dense labels 0..k-1.
+
+    Where the rows of a cluster cancel out (opposite directions), its first row stands for it.
+    """
+    k = int(labels.max(initial=-1)) + 1
+    if k == 0:
+        return np.empty((0, vectors.shape[1]), dtype=np.float32)
+    order = np.argsort(labels, kind="stable")
+    firsts = np.searchsorted(labels[order], np.arange(k))
+    sums = np.add.reduceat(vectors[order], firsts, axis=0, dtype=np.float64)
+    for cluster in np.flatnonzero(np.linalg.norm(sums, axis=1) < 1e-6):
+        sums[cluster] = vectors[np.argmax(labels == cluster)]
+    return unit(sums)
+
+
+def renumber(labels: NDArray[Any], by_size: bool) -> Labels:
+    """Return the labels as dense int32 0..k-1; -1 stays.
+
+    Numbered by size, largest first (ties: the one whose first row comes first), or, without
+    `by_size`, in their old order with the gaps closed.
+    """
+    found, first, sizes = np.unique(labels, return_index=True, return_counts=True)
+    keep = found >= 0
+    found, first, sizes = found[keep], first[keep], sizes[keep]
+    order = np.lexsort((first, -sizes)) if by_size else np.arange(len(found))
+    table = np.full(int(labels.max(initial=-1)) + 2, -1, dtype=np.int32)
+    table[found[order]] = np.arange(len(found), dtype=np.int32)
+    dense: Labels = table[labels]  # label -1 reads the last entry, which is -1
+    return dense

@@ -1,0 +1,146 @@
+"""k-means on unit rows, where the squared Euclidean distance is twice the cosine distance."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from embclust.clusterers._rows import centres_of, check_rows, renumber, unit
+from embclust.errors import UsageError
+
+if TYPE_CHECKING:
+    from embclust.data import Labels, Vectors
+
+__all__ = ["KMeansClusterer"]
+
+_MAX_ITERATIONS = 300
+
+
+class KMeansClusterer:
+    """Lloyd's k-means from k-means++ starts (scikit-learn), finished on the unit sphere.
+
+    The same vectors give the same answer, whatever the number of cores: the order in which
+    threads add up sums would change the last bits, so it computes on one.
+    With `start`, cluster i goes on from start[i] where k is unchanged; where k has grown, the
+    old centres are kept and new ones are drawn far from them; where it has shrunk, the closest
+    are merged. Centres of another dimension are of no use and are ignored.
+    Identical rows can leave fewer than k clusters.
+
+    `details` says after `cluster` how the result came about.
+    """
+
+    class Options(BaseModel):
+        """Options of `cluster.kind: kmeans`."""
+
+        model_config = ConfigDict(extra="forbid")
+
+        k: int = Field(10, ge=1, description="How many clusters.")
+        seed: int = Field(0, ge=0, lt=2**32, description="Seed of the random starts.")
+        n_init: int = Field(
+            5, ge=1, le=1000, description="How many random starts; the tightest result wins."
+        )
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self.details: dict[str, Any] = {}
+
+    def cluster(self, vectors: Vectors, start: Vectors | None = None) -> tuple[Labels, Vectors]:
+        """Return labels int32 (n,), dense 0..k-1, and unit centres float32 (k, d).
+
+        Without `start` clusters are numbered by size, largest first.
+        Raises UsageError when there are fewer rows than clusters.
+        """
+        from threadpoolctl import threadpool_limits
+
+        rows = check_rows(vectors)
+        if len(rows) < self._options.k:
+            raise UsageError(
+                f"cluster.k is {self._options.k}, but there are only {len(rows)} rows.",
+                f"Ask for at most {len(rows)} clusters with --k.",
+            )
+        warm = start is not None and len(start) > 0 and start.shape[1] == rows.shape[1]
+        with threadpool_limits(limits=1):
+            init = self._fit_start(rows, unit(start)) if start is not None and warm else None
+            labels = self._polish(rows, self._lloyd(rows, init))
+            labels = renumber(labels, by_size=not warm)
+            centres = centres_of(rows, labels)
+        self.details = {"algorithm": "lloyd", "warm_start": warm, "found": len(centres)}
+        return labels, centres
+
+    def _lloyd(self, rows: Vectors, init: Vectors | None) -> Vectors:
+        """Return the centres of the best run, float32 (k, d), not of unit length."""
+        from sklearn.cluster import KMeans
+        from sklearn.exceptions import ConvergenceWarning
+
+        model = KMeans(
+            n_clusters=self._options.k,
+            init="k-means++" if init is None else init,
+            n_init=self._options.n_init if init is None else 1,
+            max_iter=_MAX_ITERATIONS,
+            random_state=self._options.seed,
+            copy_x=True,
+        )
+        with warnings.catch_warnings():
+            # Fewer distinct rows than k is no fault of the caller: fewer clusters come back.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            centres: Vectors = model.fit(rows).cluster_centers_
+        return centres
+
+    @staticmethod
+    def _polish(rows: Vectors, centres: Vectors) -> Labels:
+        """Move on from k-means to spherical k-means: every row with its most similar centre.
+
+        Dhillon and Modha, "Concept decompositions for large sparse text data using clustering",
+        2001. It starts from a k-means optimum, so a few rounds at the borders are enough.
+        """
+        labels = np.full(len(rows), -1, dtype=np.int32)
+        centres = unit(centres)
+        for _ in range(_MAX_ITERATIONS):
+            nearest = np.argmax(rows @ centres.T, axis=1).astype(np.int32)
+            if np.array_equal(nearest, labels):
+                break
+            labels = nearest
+            taken = np.unique(labels)
+            # A centre that no row is nearest to stays where it is.
+            centres[taken] = centres_of(rows, renumber(labels, by_size=False))
+        return labels
+
+    def _fit_start(self, rows: Vectors, start: Vectors) -> Vectors:
+        """Make exactly k centres of the last run's."""
+        k = self._options.k
+        if len(start) > k:
+            return _merge_closest(rows, start, k)
+        if len(start) < k:
+            return _add_far(rows, start, k, np.random.default_rng(self._options.seed))
+        return start
+
+
+def _merge_closest(rows: Vectors, start: Vectors, k: int) -> Vectors:
+    """Merge the two centres whose union costs least (Ward's criterion) until k are left."""
+    counts = np.bincount(np.argmax(rows @ start.T, axis=1), minlength=len(start)).astype(float)
+    centres = start.astype(np.float64)
+    while len(centres) > k:
+        apart = np.maximum(2.0 - 2.0 * (centres @ centres.T), 0.0)
+        weight = counts[:, None] * counts / np.maximum(counts[:, None] + counts, 1.0)
+        cost = apart * weight + np.where(np.eye(len(centres), dtype=bool), np.inf, 0.0)
+        first, second = sorted(np.unravel_index(np.argmin(cost), cost.shape))
+        share = np.maximum(counts[[first, second]], 1e-9)
+        centres[first] = unit((share @ centres[[first, second]])[None])[0]
+        counts[first] += counts[second]
+        centres, counts = np.delete(centres, second, axis=0), np.delete(counts, second)
+    return unit(centres)
+
+
+def _add_far(rows: Vectors, start: Vectors, k: int, rng: np.random.Generator) -> Vectors:
+    """Draw rows far from every centre, as k-means++ does (Arthur and Vassilvitskii, 2007)."""
+    centres = list(start)
+    apart = np.maximum(1.0 - (rows @ start.T).max(axis=1), 0.0).astype(np.float64)
+    while len(centres) < k:
+        weights = apart if apart.sum() > 0 else np.ones(len(rows))
+        drawn = rows[rng.choice(len(rows), p=weights / weights.sum())]
+        centres.append(drawn)
+        apart = np.minimum(apart, np.maximum(1.0 - rows @ drawn, 0.0))
+    return np.stack(centres)

@@ -1,0 +1,374 @@
+"""Rows to vectors: read the table, compare with the ledger, fetch, encode, commit, sync."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embclust import plugins
+from embclust.collection_names import collection_name
+from embclust.data import CollectionReport, IndexReport, Item, Modality
+from embclust.errors import (
+    DiskFullError,
+    EncoderMismatchError,
+    RefusedError,
+    SettingsError,
+    UsageError,
+)
+from embclust.fetch import source_key
+from embclust.redact import redact
+from embclust.rows import Rejected, Table, open_table
+from embclust.staging import Cell, Staging, Target, text_key
+from embclust.steps.encode import EncodeResult, encode_modality
+from embclust.steps.failures import write_failures
+from embclust.steps.sync import sync_stores
+
+if TYPE_CHECKING:
+    from embclust.config import Settings
+    from embclust.ledger import Ledger
+    from embclust.protocols import Encoder, Progress
+    from embclust.thumbs import Thumbs
+    from embclust.workspace import Workspace
+
+__all__ = ["IndexOptions", "run_index"]
+
+_MIN_FREE = 100_000_000
+_PERCENT_FROM = 50
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOptions:
+    """What one index run is asked to do, beyond the settings.
+
+    `max_failures`: a number of rows, or a percentage such as "5%" that counts from 50 rows on.
+    """
+
+    retry_failed: bool = False
+    refresh: bool = False
+    reencode: bool = False
+    prune: bool = False
+    yes: bool = False
+    max_failures: str = "5%"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    field: str
+    modality: Modality
+    collection: str
+
+
+def run_index(
+    settings: Settings,
+    workspace: Workspace,
+    ledger: Ledger,
+    thumbs: Thumbs,
+    options: IndexOptions,
+    progress: Progress,
+    stop: Callable[[], bool],
+    remember: dict[str, Any],
+) -> IndexReport:
+    """Index the table of the settings; the workspace's lock is held by the caller.
+
+    Stops after the batch in hand when `stop()` turns true; what is left is `pending`. Raises
+    the errors of its parts before any work; afterwards a row's problem is in the report only.
+    """
+    started = time.monotonic()
+    _check_options(settings, options)
+    plans = _plans(settings)
+    encoders = _encoders(settings, plans)
+    _check_collections(ledger, plans, encoders, reencode=options.reencode)
+    if workspace.free_bytes() < _MIN_FREE:
+        raise DiskFullError(
+            f"Less than {_MIN_FREE // 10**6} MB are free where the workspace {workspace.root} is.",
+            "Free some space and run the same command again.",
+        )
+    table = open_table(settings.source, settings.fields)
+    with Staging(ledger) as staging:
+        rejected = _stage(table, plans, settings, staging, progress)
+        targets = [
+            Target(
+                number,
+                plan.field,
+                plan.modality,
+                ledger.ensure_collection(
+                    plan.collection,
+                    plan.field,
+                    plan.modality,
+                    encoders[plan.modality].encoder_id,
+                    reencode=options.reencode,
+                ),
+            )
+            for number, plan in enumerate(plans)
+        ]
+        staging.compare(
+            targets,
+            ledger.source(table.name),
+            retry_failed=options.retry_failed,
+            refresh=options.refresh,
+            reencode=options.reencode,
+        )
+        notes = _prune_or_refuse(staging, targets, settings, options, len(rejected))
+        results = _encode(
+            staging, encoders, settings, table.folder, thumbs, options, progress, stop
+        )
+        reports = [_report(ledger, staging, target, settings) for target in targets]
+        failures_file = write_failures(
+            workspace, ledger, staging, targets, rejected, Path(table.name).stem
+        )
+        duplicates = staging.duplicates
+    for target in targets:
+        _remember(ledger, target, remember)
+    notes += sync_stores(
+        ledger,
+        settings,
+        workspace,
+        progress,
+        only={target.collection.name for target in targets},
+        stop=stop,
+    )
+    seconds = time.monotonic() - started
+    for result in results:
+        notes += result.notes
+    indexed = sum(report.indexed for report in reports)
+    return IndexReport(
+        collections=reports,
+        duplicates=duplicates,
+        rejected_rows=len(rejected),
+        seconds=round(seconds, 3),
+        items_per_second=round(indexed / seconds, 1) if seconds else 0.0,
+        failures_file=str(failures_file) if failures_file else None,
+        exit_code=_exit_code(reports, results, options.max_failures),
+        warnings=[*table.warnings, *_renamed(plans, settings), *notes],
+    )
+
+
+def _check_options(settings: Settings, options: IndexOptions) -> None:
+    if options.prune and (settings.source.start or settings.source.limit):
+        raise UsageError(
+            "--prune cannot go with --start or --limit: rows outside the part that is read would"
+            " seem gone.",
+            "Leave one of them out.",
+        )
+    _allowed(options.max_failures, 1)
+
+
+def _plans(settings: Settings) -> list[_Plan]:
+    """One collection per embedded field."""
+    prefix = settings.store.collection_prefix
+    images = [(field, "image") for field in settings.fields.image_templates()]
+    texts = [(field, "text") for field in settings.fields.texts]
+    if not images and not texts:
+        raise SettingsError(
+            "No column to embed was named.",
+            "Name one with --image or --text, or in fields.images or fields.texts; "
+            "`embclust init TABLE` writes a config with its guesses.",
+        )
+    plans: list[_Plan] = []
+    for field, modality in (*images, *texts):
+        name = collection_name(prefix, field)
+        if any(plan.collection == name for plan in plans):
+            raise SettingsError(
+                f"Column '{field}' is named twice, and both would go to collection '{name}'.",
+                "Embed a column as a picture or as a text.",
+            )
+        plans.append(_Plan(field, "image" if modality == "image" else "text", name))
+    return plans
+
+
+def _renamed(plans: list[_Plan], settings: Settings) -> list[str]:
+    prefix = settings.store.collection_prefix
+    return [
+        f"Column '{plan.field}' goes to collection '{plan.collection}'."
+        for plan in plans
+        if plan.collection != prefix + plan.field
+    ]
+
+
+def _encoders(settings: Settings, plans: list[_Plan]) -> dict[Modality, Encoder]:
+    sections = {"image": settings.encoders.image, "text": settings.encoders.text}
+    return {
+        modality: plugins.build(
+            "encoder",
+            sections[modality].kind,
+            sections[modality].options(),
+            modality=modality,
+            device=settings.device,
+            base=Path(),
+        )
+        for modality in {plan.modality for plan in plans}
+    }
+
+
+def _check_collections(
+    ledger: Ledger, plans: list[_Plan], encoders: dict[Modality, Encoder], *, reencode: bool
+) -> None:
+    """Fail before anything is read or written: a missing model, or another encoder's rows."""
+    for plan in plans:
+        encoder = encoders[plan.modality]
+        known = ledger.collection(plan.collection)
+        if known is None:
+            encoder.check()
+        elif known.encoder_id != encoder.encoder_id and not reencode:
+            raise EncoderMismatchError(
+                f"Collection '{known.name}' was made by {known.encoder_id}, not by"
+                f" {encoder.encoder_id}.",
+                "Use that encoder, another store.collection_prefix, or `embclust index --reencode`"
+                " to redo every vector.",
+            )
+
+
+def _stage(
+    table: Table, plans: list[_Plan], settings: Settings, staging: Staging, progress: Progress
+) -> list[Rejected]:
+    rejected: list[Rejected] = []
+    with progress.stage("Read the table") as bar:
+        for row in table.rows():
+            if isinstance(row, Rejected):
+                rejected.append(row)
+                continue
+            shown = _without_secrets(row.item)
+            cells = [_cell(plan, row.item, shown, table.folder, settings) for plan in plans]
+            staging.add(shown, row.line, cells, settings.source.on_duplicate)
+            bar.advance()
+    staging.end()
+    return rejected
+
+
+def _without_secrets(item: Item) -> Item:
+    """The row as it may be kept and shown: URLs lose passwords, tokens and signatures."""
+    fields = item.fields
+    for name, value in item.fields.items():
+        if isinstance(value, str) and "//" in value and (shown := redact(value)) != value:
+            fields = {**fields, name: shown}
+    return item if fields is item.fields else Item(item.id, fields)
+
+
+def _cell(plan: _Plan, item: Item, shown: Item, folder: Path, settings: Settings) -> Cell:
+    text = str(item.fields.get(plan.field, "")).strip()
+    if not text:
+        return Cell(None)
+    if plan.modality == "text":
+        text = str(shown.fields[plan.field]).strip()
+        return Cell(f"text:{text_key(text).hex()}")
+    secret = item is not shown and item.fields[plan.field] != shown.fields[plan.field]
+    return Cell(source_key(text, folder, settings.images), text if secret else None)
+
+
+def _prune_or_refuse(
+    staging: Staging,
+    targets: list[Target],
+    settings: Settings,
+    options: IndexOptions,
+    rejected: int,
+) -> list[str]:
+    if not options.prune:
+        return []
+    for target in targets:
+        gone = staging.gone(target)
+        held = staging.held(target)
+        if not options.yes and gone > 0.2 * held:
+            raise RefusedError(
+                f"--prune would remove {gone} of the {held} rows that {settings.source.path} has in"
+                f" '{target.collection.name}', more than 20 %.",
+                "Add --yes if that is right.",
+            )
+        if not options.yes and gone and rejected:
+            raise RefusedError(
+                f"--prune would remove {gone} rows from '{target.collection.name}', but {rejected}"
+                " lines of the table could not be read and may be among them.",
+                "Mend the lines, or add --yes.",
+            )
+    removed = [(target.collection.name, staging.prune(target)) for target in targets]
+    return [
+        f"Removed {count} rows that left the table from '{name}'."
+        for name, count in removed
+        if count
+    ]
+
+
+def _encode(
+    staging: Staging,
+    encoders: dict[Modality, Encoder],
+    settings: Settings,
+    folder: Path,
+    thumbs: Thumbs,
+    options: IndexOptions,
+    progress: Progress,
+    stop: Callable[[], bool],
+) -> list[EncodeResult]:
+    planned = [modality for modality in encoders if staging.plan_jobs(modality)]
+    # Both checks come before the first download: a missing text model must not cost a night.
+    for modality in planned:
+        encoders[modality].check()
+    results: list[EncodeResult] = []
+    for modality in sorted(planned):
+        if stop() or any(result.gave_up for result in results):
+            break
+        results.append(
+            encode_modality(
+                modality,
+                staging,
+                encoders[modality],
+                settings,
+                folder,
+                thumbs,
+                progress,
+                stop,
+                reencode=options.reencode,
+            )
+        )
+    return results
+
+
+def _report(
+    ledger: Ledger, staging: Staging, target: Target, settings: Settings
+) -> CollectionReport:
+    verdicts = staging.verdicts(target)
+    pending = verdicts.pop("work", 0)
+    whole = not settings.source.start and not settings.source.limit
+    return CollectionReport(
+        collection=target.collection.name,
+        field=target.field,
+        rows=staging.rows,
+        pending=pending,
+        gone=staging.gone(target) if whole else 0,
+        count=ledger.counts(target.collection).get("ok", 0),
+        **verdicts,
+    )
+
+
+def _remember(ledger: Ledger, target: Target, given: dict[str, Any]) -> None:
+    """Keep the explicit settings with the collection, so that later commands need no config."""
+    known = ledger.collection(target.collection.name)
+    if known is not None and json.dumps(known.remembered, sort_keys=True) != json.dumps(
+        merged := {**known.remembered, **given}, sort_keys=True
+    ):
+        ledger.remember(replace(known), merged)
+
+
+def _allowed(text: str, rows: int) -> float:
+    """How many rows may fail. Raises UsageError for text that is no number or percentage."""
+    try:
+        if text.strip().endswith("%"):
+            share = float(text.strip()[:-1]) / 100
+            return share * rows if rows >= _PERCENT_FROM else float("inf")
+        return float(int(text))
+    except ValueError:
+        raise UsageError(
+            f"--max-failures '{text}' is neither a number nor a percentage.",
+            "Write for example 20 or 5%.",
+        ) from None
+
+
+def _exit_code(
+    reports: list[CollectionReport], results: list[EncodeResult], max_failures: str
+) -> int:
+    if any(result.gave_up for result in results):
+        return 3
+    too_many = any(report.failed > _allowed(max_failures, report.rows) for report in reports)
+    return 3 if too_many else 0

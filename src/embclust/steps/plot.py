@@ -1,0 +1,248 @@
+"""Vectors to a page: makes what is missing, stale or asked for differently, then draws."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embclust import __version__
+from embclust.data import Clustering, ClusterName, Layout, PlotReport
+from embclust.errors import FrozenError
+from embclust.page.build import build_page
+from embclust.page.data import PageCluster, PageData
+from embclust.steps.cluster import cluster_stale, load_clustering, run_cluster
+from embclust.steps.name import load_names, names_stale, run_name
+from embclust.steps.pictures import choose_image_field, find_pictures
+from embclust.steps.project import layout_stale, load_layout, run_project
+from embclust.workspace import write_whole
+
+if TYPE_CHECKING:
+    from embclust.config import Settings
+    from embclust.ledger import Ledger
+    from embclust.protocols import Progress
+    from embclust.steps.read import Source
+    from embclust.thumbs import Thumbs
+    from embclust.workspace import Workspace
+
+__all__ = ["ensure_clusters", "ensure_layout", "ensure_names", "run_plot"]
+
+
+def ensure_clusters(
+    source: Source,
+    settings: Settings,
+    workspace: Workspace,
+    progress: Progress,
+    *,
+    frozen: bool = False,
+) -> Clustering:
+    """The clusters of the rows as they are; made when missing, stale or asked for differently.
+
+    Raises FrozenError instead when `frozen`.
+    """
+    name = source.info.collection
+    stale = cluster_stale(workspace, name, source.embeddings, settings)
+    loaded = load_clustering(workspace, name)
+    if stale is None and loaded is not None:
+        return loaded[0]
+    _refuse_if(frozen, name, "clusters", stale or "there are none", "cluster")
+    progress.note(f"Clustering {name}: {stale}.")
+    return run_cluster(name, source.embeddings, settings, workspace, progress=progress)[0]
+
+
+def ensure_names(
+    source: Source,
+    clustering: Clustering,
+    settings: Settings,
+    workspace: Workspace,
+    progress: Progress,
+    *,
+    frozen: bool = False,
+) -> tuple[list[ClusterName], list[str]]:
+    """The clusters' names, made when missing or stale, with warnings. Raises FrozenError."""
+    name = source.info.collection
+    fields = default_text_fields(source)
+    stale = names_stale(
+        workspace, name, source.embeddings, clustering, settings, default_fields=fields
+    )
+    loaded = load_names(workspace, name, clustering)
+    if stale is None and loaded is not None:
+        return loaded, []
+    _refuse_if(frozen, name, "names", stale or "there are none", "name")
+    progress.note(f"Naming the clusters of {name}: {stale}.")
+    names, report = run_name(
+        name,
+        source.embeddings,
+        clustering,
+        settings,
+        workspace,
+        default_fields=fields,
+        progress=progress,
+    )
+    return names, report.warnings
+
+
+def ensure_layout(
+    source: Source,
+    dims: int,
+    settings: Settings,
+    workspace: Workspace,
+    progress: Progress,
+    *,
+    frozen: bool = False,
+) -> Layout:
+    """The map, made when missing or stale. Raises FrozenError."""
+    name = source.info.collection
+    stale = layout_stale(workspace, name, source.embeddings, settings, dims)
+    loaded = load_layout(workspace, name, dims)
+    if stale is None and loaded is not None:
+        return loaded[0]
+    _refuse_if(frozen, name, f"{dims}D map", stale or "there is none", "plot")
+    progress.note(f"Laying out {name} in {dims}D: {stale}.")
+    return run_project(name, source.embeddings, settings, workspace, dims, progress)
+
+
+def default_text_fields(source: Source) -> list[str]:
+    """Fields to name from when none are set: the collection's own text, else all text-like ones."""
+    if source.modality == "text":
+        return [source.info.field]
+    return []
+
+
+def run_plot(
+    source: Source,
+    settings: Settings,
+    workspace: Workspace,
+    ledger: Ledger,
+    thumbs: Thumbs,
+    dims: int,
+    folder: Path,
+    progress: Progress,
+    *,
+    frozen: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+) -> PlotReport:
+    """Write the page of a collection and return what is on it."""
+    started = time.monotonic()
+    name = source.info.collection
+    field = choose_image_field(source, settings.plot.image_field)
+    clustering = ensure_clusters(source, settings, workspace, progress, frozen=frozen)
+    names, warnings = ensure_names(source, clustering, settings, workspace, progress, frozen=frozen)
+    layout = ensure_layout(source, dims, settings, workspace, progress, frozen=frozen)
+    pictures = find_pictures(source, field, settings, ledger, thumbs, folder, progress, stop)
+    warnings = [*source.notes, *warnings, *pictures.notes]
+    drawn = _sample(clustering, settings.plot.max_points)
+    if len(drawn) < len(clustering.ids):
+        warnings.append(
+            f"{len(drawn)} of {len(clustering.ids)} points are drawn (plot.max_points)."
+        )
+    ids = [clustering.ids[i] for i in drawn]
+    kept = thumbs.get(sorted({pictures.keys[i] for i in ids if i in pictures.keys}))
+    data = PageData(
+        title=settings.plot.title or name,
+        collection=name,
+        encoder=source.info.encoder_id or "made by another program",
+        ids=ids,
+        layouts={dims: layout.coords[drawn]},
+        clusters=clustering.clusters[drawn],
+        named=_page_clusters(clustering, names, drawn),
+        columns=_columns(source, drawn),
+        text_fields=settings.plot.text_fields or default_text_fields(source),
+        links=[pictures.links.get(item_id) for item_id in ids] if field else None,
+        thumbnails=[kept.get(pictures.keys.get(item_id, b"")) for item_id in ids]
+        if field
+        else None,
+        facts=_facts(source, clustering, settings, dims),
+        warnings=warnings,
+        credit=settings.plot.credit,
+        total_points=len(clustering.ids),
+    )
+    with progress.stage("Page"):
+        built = build_page(data, settings.plot.max_bytes)
+    page = settings.plot.out or workspace.collection_folder(name) / "map.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    for path, content in built.sidecar.items():
+        target = page.parent / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, content)
+    write_whole(page, built.html)
+    return PlotReport(
+        collection=name,
+        page=str(page),
+        dims=dims,
+        points=len(clustering.ids),
+        drawn=len(ids),
+        thumbnails=built.thumbnails,
+        bytes=len(built.html),
+        seconds=round(time.monotonic() - started, 3),
+        warnings=[*warnings, *built.notes],
+    )
+
+
+def _refuse_if(frozen: bool, collection: str, what: str, why: str, command: str) -> None:
+    if frozen:
+        raise FrozenError(
+            f"--frozen: the {what} of '{collection}' would have to be made ({why}).",
+            f"Run `embclust {command} --collection {collection}` without --frozen.",
+        )
+
+
+def _sample(clustering: Clustering, most: int) -> list[int]:
+    """Every row, or an even share of each cluster; the same rows every time."""
+    n = len(clustering.ids)
+    if n <= most:
+        return list(range(n))
+    chosen: set[int] = set(clustering.medoids.values())
+    rng = np.random.default_rng(0)
+    for number in np.unique(clustering.clusters):
+        members = np.flatnonzero(clustering.clusters == number)
+        share = max(1, int(most * len(members) / n))
+        chosen.update(rng.choice(members, min(share, len(members)), replace=False).tolist())
+    return sorted(chosen)[:most]
+
+
+def _page_clusters(
+    clustering: Clustering, names: list[ClusterName], drawn: list[int]
+) -> list[PageCluster]:
+    position = {row: i for i, row in enumerate(drawn)}
+    found = []
+    for named in names:
+        members = np.flatnonzero(clustering.clusters == named.cluster)
+        nearest = members[np.argsort(clustering.distances[members], kind="stable")]
+        medoids = [position[int(row)] for row in nearest if int(row) in position][:8]
+        found.append(
+            PageCluster(
+                number=named.cluster,
+                name=named.name,
+                size=len(members),
+                source=named.source,
+                medoid_rows=medoids,
+            )
+        )
+    return found
+
+
+def _columns(source: Source, drawn: list[int]) -> dict[str, list[str | int | float | bool | None]]:
+    rows = [source.embeddings.fields[i] for i in drawn]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _facts(source: Source, clustering: Clustering, settings: Settings, dims: int) -> dict[str, str]:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    now = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    noise = int((clustering.clusters < 0).sum())
+    facts = {
+        "rows": str(len(clustering.ids)),
+        "clusters": f"{len(clustering.numbers)} ({settings.cluster.kind})",
+        "map": f"{settings.project.kind}, {dims}D",
+        "encoder": source.info.encoder_id or "another program's",
+    }
+    if noise:
+        facts["unclustered"] = str(noise)
+    return {**facts, "made": now.date().isoformat(), "embclust": __version__}

@@ -1,0 +1,159 @@
+"""Bring the vector store up to date from the ledger, and rebuild it when it cannot be trusted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from collections.abc import Collection as Names
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embclust import plugins
+from embclust.data import CollectionInfo, EmbeddedBatch
+from embclust.errors import CollectionNotFoundError
+
+if TYPE_CHECKING:
+    from embclust.config import Settings
+    from embclust.ledger import Change, Collection, Ledger
+    from embclust.protocols import Progress, Store
+    from embclust.workspace import Workspace
+
+__all__ = ["open_store", "store_target", "sync_stores"]
+
+_PAGE = 2000
+
+
+def open_store(settings: Settings, workspace: Workspace, collection: str) -> Store:
+    """Build the store of a collection as the settings say; nothing is opened yet."""
+    store: Store = plugins.build(
+        "store",
+        settings.store.kind,
+        settings.store.options(),
+        collection=collection,
+        folder=workspace.store_folder,
+    )
+    return store
+
+
+def store_target(settings: Settings) -> str:
+    """Which place the settings mean, as text to compare with the last sync's. No secrets."""
+    places = {
+        key: str(value)
+        for key, value in sorted(settings.store.options().items())
+        if key in ("path", "url") and value is not None
+    }
+    return json.dumps({"kind": settings.store.kind, **places})
+
+
+def sync_stores(
+    ledger: Ledger,
+    settings: Settings,
+    workspace: Workspace,
+    progress: Progress,
+    *,
+    only: Names[str] = (),
+    anew: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+) -> list[str]:
+    """Write what changed since the last sync; returns what a person should know.
+
+    `only`: the collections to bring here; others that were in the same place are rebuilt with
+    them when the place turns out damaged. `anew`: make them again although nothing seems wrong.
+    Raises ServerError, DiskFullError; the ledger is complete whatever happens here.
+    """
+    target = store_target(settings)
+    held = {found.name for found in ledger.collections() if found.store == target}
+    notes = _mistrust(ledger, settings, workspace, target) if held else []
+    wanted = {*only, *held} if notes else set(only)
+    for collection in ledger.collections():
+        fresh = anew or collection.store != target
+        behind = ledger.last_change(collection) > collection.synced
+        if collection.name in wanted and (fresh or behind) and not stop():
+            store = open_store(settings, workspace, collection.name)
+            ledger.mark_store(target, dirty=True)
+            try:
+                _write(ledger, collection, store, target, progress, fresh=fresh, stop=stop)
+            finally:
+                store.close()
+            ledger.mark_store(target, dirty=False, fingerprint=store.fingerprint())
+    return notes
+
+
+def _mistrust(ledger: Ledger, settings: Settings, workspace: Workspace, target: str) -> list[str]:
+    """Put a store aside that cannot be trusted; everything in it then syncs anew."""
+    state = ledger.store_state(target)
+    store = open_store(settings, workspace, "probe")
+    try:
+        fingerprint = store.fingerprint()
+        if not fingerprint:
+            return []
+        if state is None or state[0]:
+            reason: str | None = "was not closed cleanly"
+        else:
+            # Files that nobody touched since they were left clean need no look inside.
+            reason = store.damage(deep=state[1] != fingerprint)
+        if reason is None:
+            return []
+        kept = store.set_aside()
+    finally:
+        store.close()
+    ledger.forget_store(target)
+    aside = f" The old one is kept as {kept}." if kept else ""
+    return [f"The store {reason}: it is rebuilt from the ledger.{aside}"]
+
+
+def _write(
+    ledger: Ledger,
+    collection: Collection,
+    store: Store,
+    target: str,
+    progress: Progress,
+    *,
+    fresh: bool,
+    stop: Callable[[], bool],
+) -> None:
+    count = ledger.counts(collection).get("ok", 0)
+    info = CollectionInfo(
+        collection.name, collection.field, collection.encoder_id, collection.dim, count
+    )
+    if fresh:
+        _drop_own(store)
+        ledger.set_collection(collection.id, store="", synced=0)
+    synced = 0 if fresh else collection.synced
+    if collection.dim:
+        store.create(info)
+    with progress.stage(f"Store {collection.name}", count if fresh else None) as bar:
+        while changes := ledger.changes(collection, synced, _PAGE):
+            if stop():
+                return
+            if collection.dim:
+                for start in range(0, len(changes), _PAGE):
+                    _apply(store, changes[start : start + _PAGE], fresh=fresh)
+            synced = changes[-1].change
+            if not fresh:
+                ledger.set_collection(collection.id, synced=synced)
+            bar.advance(len(changes))
+    ledger.set_collection(collection.id, store=target, synced=synced)
+    ledger.forget_deleted(collection, synced)
+
+
+def _drop_own(store: Store) -> None:
+    """Remove what is there under this name, unless another program made it."""
+    try:
+        found = store.info()
+    except CollectionNotFoundError:
+        return
+    if found.encoder_id:
+        store.drop()
+    # A collection of another program is left to `create`, which refuses with a reason.
+
+
+def _apply(store: Store, changes: Sequence[Change], *, fresh: bool) -> None:
+    kept = [change for change in changes if change.vector is not None]
+    gone = [change.item.id for change in changes if change.vector is None]
+    if gone and not fresh:
+        store.delete(gone)
+    if kept:
+        vectors = np.stack([change.vector for change in kept if change.vector is not None])
+        store.upsert(EmbeddedBatch([change.item for change in kept], vectors))
