@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -124,6 +124,7 @@ def test_memory_is_bounded_when_the_commit_is_slow() -> None:
     seen = pulled
     time.sleep(0.3)
     assert pulled == seen < 400
+    assert isinstance(stages, Generator)
     stages.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("prepare")]
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.stores.chroma_server import batch, info, running, vectors
 
 from embclust import plugins
 from embclust.data import EmbeddedBatch, Item, Scalar
@@ -20,6 +19,7 @@ from embclust.errors import (
     EncoderMismatchError,
 )
 from embclust.protocols import Store
+from tests.stores.chroma_server import batch, info, running, vectors
 
 Open = Callable[[str], Store]
 KINDS = ["memory", "chroma-embedded", "chroma-path", "chroma-server"]

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.stores.chroma_server import batch, info
 
 from embclust.errors import StoreDamagedError
 from embclust.stores._folder import segment_folders
 from embclust.stores._index_files import quick_check
 from embclust.stores._probe import probe
 from embclust.stores.chroma import ChromaStore
+from tests.stores.chroma_server import batch, info
 
 N = 3000
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.stores.chroma_server import batch, info, running, vectors
 
 from embclust.errors import CollectionNotFoundError, RefusedError, UsageError
 from embclust.stores._client import close_client, open_embedded
 from embclust.stores._folder import MARKER, copy_store
 from embclust.stores.chroma import ChromaStore
+from tests.stores.chroma_server import batch, info, running, vectors
 
 LENGTHS = np.linspace(0.5, 9, 1500, dtype=np.float32)[:, None]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.stores.chroma_server import info, vectors
 
 from embclust.data import EmbeddedBatch, Item, Scalar
 from embclust.errors import EmbclustError
 from embclust.stores._metadata import EMPTY_KEY, from_chroma, size_of, to_chroma
 from embclust.stores.chroma import ChromaStore
+from tests.stores.chroma_server import info, vectors
 
 
 @given(

@@ -10,12 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tests.stores.chroma_server import batch, free_port, info, running, start, vectors
 
 from embclust.data import EmbeddedBatch, Item
 from embclust.errors import CollectionNotFoundError, EmbclustError, ServerError, UsageError
 from embclust.stores import _writing
 from embclust.stores.chroma import ChromaStore
+from tests.stores.chroma_server import batch, free_port, info, running, start, vectors
 
 
 def at(url: str, collection: str = "shoes", **options: object) -> ChromaStore:

@@ -157,9 +157,11 @@ def _strings(value: object, depth: int) -> list[str]:
 
 def _from_lines(text: str) -> list[str]:
     """The first line that could be a name: not an announcement ('Here is a name:')."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    named = [_LABEL.sub("", line) for line in lines if _LABEL.match(line.strip("*# "))]
-    labelled = [line for line in named if line.strip("*# ")]
+    # Marks of emphasis can stand between a label and the name: "**Name:** Watches".
+    bare = (re.sub(r"[*`#]+", "", line).strip() for line in text.splitlines())
+    lines = [line for line in bare if line]
+    labelled = [_LABEL.sub("", line) for line in lines if _LABEL.match(line)]
+    labelled = [line for line in labelled if line]
     if labelled:
         return labelled[:1]
     return [line for line in lines if not line.endswith(":")][:1]

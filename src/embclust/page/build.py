@@ -17,8 +17,8 @@ from embclust import __version__
 from embclust.page.bundle import viewer_script, viewer_style
 from embclust.page.columns import MAX_LABEL, codes_base64, encode_columns, int16_base64
 from embclust.page.data import Built, PageCluster, PageData, check
-from embclust.page.escape import clean_text, json_for_script, safe_link
-from embclust.page.sprites import Sheets, Thumbs, fit, load
+from embclust.page.escape import clean_text, inert_script, json_for_script, safe_link
+from embclust.page.sprites import SIDES, Sheets, Thumbs, fit, load
 
 __all__ = ["build_page"]
 
@@ -42,8 +42,6 @@ def build_page(data: PageData, max_bytes: int, sidecar_dir: str | None = None) -
     viewer = viewer_script()
     frame = len(_render(data, payload, [], plotly, viewer, outside=False)) + _SLACK
     thumbs = _thumbnails(data)
-    if thumbs.broken:
-        notes.append(f"{thumbs.broken} thumbnails could not be read.")
     sheets, sidecar, picture_notes = _place(data, thumbs, max_bytes - frame, sidecar_dir)
     notes += picture_notes
     payload["warnings"] = [clean_text(text, 500) for text in (*data.warnings, *notes)]
@@ -133,9 +131,13 @@ def _place(
     first = [row for cluster in data.named for row in cluster.medoid_rows]
     layout_bytes = len(thumbs.of_row) * 16 // 3 + len(thumbs.pictures) * 16 // 3
     sheets = fit(thumbs, max(0, room - layout_bytes) * 3 // 4, first)
-    if sheets.shown == rows:
-        note = f"Thumbnails are {sheets.side} px to keep the page small."
-        return sheets, {}, [note] if sheets.side < min(128, thumbs.side) else []
+    if not sheets.fewer:
+        notes = []
+        if sheets.sheets and sheets.side < min(max(SIDES), thumbs.side):
+            notes.append(f"Thumbnails are {sheets.side} px to keep the page small.")
+        if sheets.shown < rows:
+            notes.append(f"{rows - sheets.shown} thumbnails could not be read.")
+        return sheets, {}, notes
     if sidecar_dir is None:
         note = f"Only {sheets.shown} of {rows} thumbnails fit the page's size (plot.max_bytes)."
         return sheets, {}, [note]
@@ -148,7 +150,8 @@ def _place(
 
 def _plotly() -> str:
     """Plotly's bundle as the plotly package ships it."""
-    return (files("plotly") / "package_data" / "plotly.min.js").read_text("utf-8")
+    script = files("plotly") / "package_data" / "plotly.min.js"
+    return inert_script(script.read_text("utf-8"), "plotly.min.js")
 
 
 def _render(

@@ -53,7 +53,8 @@ def encode_columns(
         cut += sum(1 for value in values if isinstance(value, str) and len(value) > MAX_TEXT)
         records.append({"name": clean_text(name, MAX_LABEL), **_encode(values)})
     if cut:
-        notes.append(f"{cut} cells longer than {MAX_TEXT} characters are cut on the page.")
+        cells = "1 cell" if cut == 1 else f"{cut} cells"
+        notes.append(f"{cells} of more than {MAX_TEXT} characters cut short on the page.")
     return records, notes
 
 
@@ -103,7 +104,7 @@ def _number(text: str) -> int | float | None:
             number = kind(text)
         except ValueError:
             continue
-        if str(number) == text:
+        if str(number) == text and math.isfinite(number):
             return number
     return None
 

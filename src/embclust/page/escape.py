@@ -6,7 +6,7 @@ import json
 from typing import Final
 from urllib.parse import urlsplit
 
-__all__ = ["clean_text", "json_for_script", "safe_link"]
+__all__ = ["clean_text", "inert_script", "json_for_script", "safe_link"]
 
 # Inside a script element only `</script`, `<!--` and `<script` matter; `>` and `&` are escaped
 # too, so that the text is inert wherever it is pasted. U+2028/9 end a line in old JavaScript.
@@ -37,6 +37,16 @@ def json_for_script(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     text.encode("utf-8")
     return text.translate(_ESCAPES)
+
+
+def inert_script(text: str, name: str) -> str:
+    """Return a script of ours as the browser reads it: the hash is of single line feeds.
+
+    Raises ValueError when it holds text that would end or hide the script element around it.
+    """
+    if "</script" in text.lower() or "<!--" in text:
+        raise ValueError(f"{name} holds text that ends or hides a script element")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def safe_link(value: str | None) -> str | None:

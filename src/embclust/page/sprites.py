@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -19,17 +19,21 @@ SIDES: Final = (128, 112, 96, 80, 64, 48)
 SHEET: Final = 2048
 """Side of a sheet: one hover decodes one sheet, and 16 MB decoded is quick everywhere."""
 _QUALITY: Final = 70
+_MOST: Final = 4096
+"""Longest side, in pixels, that is still taken for a thumbnail."""
 _SAMPLE: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Thumbs:
-    """Distinct pictures, encoded, and which row shows which (-1: none). `broken`: unreadable."""
+    """Distinct pictures, encoded, and which row shows which (-1: none).
+
+    `side`: the longest side among them, in pixels.
+    """
 
     pictures: list[bytes]
     of_row: NDArray[np.int32]
     side: int
-    broken: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Sheets:
     sheets: list[bytes]
     of_row: NDArray[np.int32]
     sizes: list[tuple[int, int]]
+    fewer: bool = False
+    """True when not all pictures fitted."""
 
     @property
     def shown(self) -> int:
@@ -59,32 +65,25 @@ class Sheets:
 
 
 def load(thumbnail: Callable[[int], bytes | None], rows: int) -> Thumbs:
-    """Read every row's thumbnail once; equal pictures are kept once. Unreadable ones count as none.
-
-    `side` is the longest side met, in pixels.
-    """
+    """Read every row's thumbnail once; equal pictures are kept once."""
     import numpy as np
 
     of_row = np.full(rows, -1, dtype=np.int32)
     place: dict[bytes, int] = {}
-    side = broken = 0
+    side = 0
     for row in range(rows):
         content = thumbnail(row)
         if not content:
             continue
         if content not in place:
-            size = _size(content)
-            if size is None:
-                broken += 1
-                continue
-            side = max(side, *size)
+            side = max(side, _longest(content))
             place[content] = len(place)
         of_row[row] = place[content]
-    return Thumbs(list(place), of_row, side, broken)
+    return Thumbs(list(place), of_row, side)
 
 
 def fit(thumbs: Thumbs, budget: int, first: Sequence[int]) -> Sheets:
-    """Pack the pictures into WebP sheets of at most `budget` bytes in all.
+    """Pack the readable pictures into WebP sheets of at most `budget` bytes in all.
 
     Tiles get smaller first; when the smallest do not fit either, only as many pictures as fit are
     kept: those of the rows `first`, then rows spread evenly over the rest.
@@ -104,25 +103,26 @@ def _sides(longest: int) -> list[int]:
     return useful or [SIDES[-1]]
 
 
-def _size(content: bytes) -> tuple[int, int] | None:
-    from PIL import Image, UnidentifiedImageError
+def _longest(content: bytes) -> int:
+    from PIL import Image
 
     try:
         with Image.open(io.BytesIO(content)) as image:
-            size = image.size
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
-        return None
-    return size if max(size) <= 4096 else None
+            return max(image.size)
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return 0
 
 
 def _tile(content: bytes, side: int) -> Image | None:
-    """One picture as RGB, no longer than `side`, transparency on white."""
+    """One picture as RGB, no longer than `side`, transparency on white; None: unreadable."""
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(content)) as opened:
+            if max(opened.size) > _MOST:
+                return None
             image = opened.convert("RGBA" if "A" in opened.getbands() else "RGB")
-    except (OSError, ValueError):
+    except (OSError, ValueError, Image.DecompressionBombError):
         return None
     if max(image.size) > side:
         scale = side / max(image.size)
@@ -188,9 +188,9 @@ def _fewer(thumbs: Thumbs, budget: int, first: Sequence[int]) -> Sheets:
     while keep > 0:
         packed = _pack(thumbs, _choose(thumbs, keep, first), side)
         if sum(map(len, packed.sheets)) <= budget:
-            return packed
+            return replace(packed, fewer=True)
         keep = keep * 9 // 10
-    return _pack(thumbs, (), side)
+    return replace(_pack(thumbs, (), side), fewer=bool(thumbs.pictures))
 
 
 def _choose(thumbs: Thumbs, keep: int, first: Sequence[int]) -> list[int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from embclust.errors import RefusedError, UsageError
+from embclust.errors import EmbclustError, RefusedError, UsageError
 from embclust.stores import _folder
 from embclust.stores._client import chromadb_version, close_client, open_embedded, open_server
 from embclust.stores._errors import Translated, retrying
@@ -22,8 +22,9 @@ __all__ = ["Place", "open_folder", "open_url"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An open store. `read_only`: why it may not be written to, '' when it may.
+    """An open store.
 
+    `read_only` is what to raise instead of writing to it, None when it may be written to.
     `folder` is where embclust's own embedded store lies, None for a server and for a copy.
     """
 
@@ -31,7 +32,7 @@ class Place:
     name: str
     folder: Path | None
     attempts: int
-    read_only: str
+    read_only: EmbclustError | None
     warnings: list[str]
     closing: ExitStack = field(repr=False)
     error_folder: Path | None = None
@@ -64,7 +65,7 @@ def open_url(
     client = retrying(once, attempts)
     stack = ExitStack()
     stack.callback(close_client, client)
-    return Place(client, name, None, attempts, "", [], stack)
+    return Place(client, name, None, attempts, None, [], stack)
 
 
 def open_folder(
@@ -84,7 +85,7 @@ def open_folder(
         )
     reason = _why_read_only(folder, found)
     if write and reason:
-        raise RefusedError(*reason)
+        raise reason
     if found == "nobody" or (found == "embclust" and not (folder / _folder.DATABASE).exists()):
         if not write:
             return None
@@ -92,33 +93,35 @@ def open_folder(
             _folder.mark(folder)
     stack = ExitStack()
     try:
-        return _open(folder, collection, (tenant, database), " ".join(reason), stack)
+        return _open(folder, collection, (tenant, database), reason, stack)
     except BaseException:
         stack.close()
         raise
 
 
-def _why_read_only(folder: Path, found: _folder.Owner) -> tuple[str, str] | tuple[()]:
+def _why_read_only(folder: Path, found: _folder.Owner) -> EmbclustError | None:
     if found == "other program":
-        return (
+        return RefusedError(
             f"The store in {folder} was made by another program: embclust only reads it.",
             "Choose another place with --set store.path=FOLDER.",
         )
     if found == "no store":
-        return (
+        return RefusedError(
             f"The folder {folder} is not empty and holds no store of embclust.",
             "Choose another place with --set store.path=FOLDER.",
         )
     made_by = _folder.made_by(folder)
     if found == "embclust" and made_by != chromadb_version():
         versions = f"chromadb {made_by or '(unknown)'}, not {chromadb_version()}"
-        return (
+        return RefusedError(
             f"The store in {folder} was made by {versions}.",
             "`embclust rebuild-store` makes it anew.",
         )
     if found == "embclust" and not os.access(folder, os.W_OK | os.X_OK):
-        return (f"The store's folder {folder} cannot be written to.", "Check its permissions.")
-    return ()
+        return UsageError(
+            f"The store's folder {folder} cannot be written to.", "Check its permissions."
+        )
+    return None
 
 
 def _client_of(folder: Path, tenant: str, database: str) -> Any:
@@ -134,7 +137,11 @@ def _client_of(folder: Path, tenant: str, database: str) -> Any:
 
 
 def _open(
-    folder: Path, collection: str, names: tuple[str, str], read_only: str, stack: ExitStack
+    folder: Path,
+    collection: str,
+    names: tuple[str, str],
+    read_only: EmbclustError | None,
+    stack: ExitStack,
 ) -> Place:
     warnings: list[str] = []
     source = folder

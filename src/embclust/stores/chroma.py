@@ -261,8 +261,8 @@ class ChromaStore:
         place = self._open(write=True)
         if place is None:
             raise AssertionError("a place opened to be written to exists")
-        if place.read_only:
-            raise RefusedError(place.read_only)
+        if place.read_only is not None:
+            raise place.read_only
         return place
 
     def _call(self, function: Any, /, *arguments: Any, **keywords: Any) -> Any:

@@ -1,6 +1,6 @@
-/** Start: read the data, build the parts, and keep them in step with one state. */
+/** Start: read the data, build the parts, and keep them in step with the app's state. */
 
-import { readAddress, writeAddress } from "./address.js";
+import { createApp } from "./app.js";
 import { createChips } from "./chips.js";
 import { fill, h } from "./dom.js";
 import { createGroupsPanel } from "./groups-panel.js";
@@ -9,12 +9,7 @@ import { createItemPanel } from "./item-panel.js";
 import { createMapView } from "./map-view.js";
 import { createModel, dimensions } from "./model.js";
 import { createPointsPanel } from "./points-panel.js";
-import { createThumbs } from "./thumbs.js";
-import { createView } from "./view.js";
-
-const TABS = ["groups", "points", "item"];
-/** Up to so many points, hovering a group redraws the map at once. */
-const LIVE = 20_000;
+import { createTabs } from "./tabs.js";
 
 function read(id) {
   return JSON.parse(document.getElementById(id).textContent);
@@ -22,215 +17,72 @@ function read(id) {
 
 function start(root) {
   const model = createModel(read("page-data"));
-  const derive = createView(model);
-  const dims = dimensions(model);
-  const defaults = Object.freeze({
-    dims: dims[dims.length - 1],
-    colour: "",
-    query: "",
-    theme: "auto",
-    tab: "groups",
-    tool: "pan",
-    sort: "size",
-    filters: new Map(),
-    selection: null,
-    pinned: null,
-    cameras: {},
-  });
-  const known = {
-    dims,
-    tabs: TABS,
-    groupKeys: (by) => {
-      const grouping = derive({ ...defaults }).groupingOf(by);
-      return grouping && new Set(grouping.groups.map(({ key }) => key));
-    },
-    rowOf: (id) => {
-      const row = model.ids.indexOf(id);
-      return row < 0 ? null : row;
-    },
-  };
-
-  let state = readAddress(location.hash, defaults, known);
-  let version = 0;
-  let frame = 0;
-  let hovered = null;
-  let marked = null;
-  let written = location.hash;
-  const timers = {};
-
-  function later(name, milliseconds, action) {
-    clearTimeout(timers[name]);
-    timers[name] = setTimeout(action, milliseconds);
-  }
-
-  function refresh() {
-    version += 1;
-    cancelAnimationFrame(frame);
-    frame = requestAnimationFrame(render);
-    later("address", 200, writeBack);
-  }
-
-  const app = {
-    model,
-    thumbs: createThumbs(model.tiles, () => read("page-sheets")),
-    state: () => state,
-    version: () => version,
-    derived: () => derive(state),
-    set(patch) {
-      state = { ...state, ...patch };
-      refresh();
-    },
-    pin(row) {
-      app.set({ pinned: row, tab: row === null ? "groups" : "item" });
-    },
-    select(rows) {
-      app.set(rows.length ? { selection: rows, tab: "points" } : { selection: null });
-    },
-    search(query) {
-      later("search", 120, () => app.set({ query, tab: query.trim() ? "points" : state.tab }));
-    },
-    hoverGroup(key) {
-      if (model.count > LIVE) return;
-      later("hover", 120, () => {
-        if (hovered === key) return;
-        hovered = key;
-        refresh();
-      });
-    },
-    mark(row) {
-      if (model.count > LIVE) return;
-      later("mark", 120, () => {
-        if (marked === row) return;
-        marked = row;
-        refresh();
-      });
-    },
-    cameraMoved(moved, camera) {
-      const cameras = { ...state.cameras };
-      if (camera) cameras[moved] = camera;
-      else delete cameras[moved];
-      state = { ...state, cameras };
-      later("address", 300, writeBack);
-    },
-  };
-
+  const app = createApp(model, () => read("page-sheets"), { onChange: render, onCamera: keepAddress });
   const chips = createChips(app);
   const header = createHeader(app);
   const map = createMapView(app, chips.element);
-  const panels = { groups: createGroupsPanel(app), points: createPointsPanel(app), item: createItemPanel(app) };
-  const tabs = tabList(app, panels);
+  const panels = {
+    groups: createGroupsPanel(app),
+    points: createPointsPanel(app),
+    item: createItemPanel(app),
+  };
+  const tabs = createTabs(app, panels);
+  const parts = [header, chips, tabs, ...Object.values(panels), map];
+  const side = [tabs.element, Object.values(panels).map(({ element }) => element)];
   fill(root, [
     header.element,
-    notes(model),
-    h("div", { class: "body" }, map.element, h("aside", { "aria-label": "Details" }, tabs.element, Object.values(panels).map(({ element }) => element))),
+    model.warnings.length ? h("p", { class: "notes", role: "note" }, model.warnings.join(" ")) : null,
+    h("div", { class: "body" }, map.element, h("aside", { "aria-label": "Details" }, side)),
   ]);
 
+  let written = null;
+  let timer = 0;
+
   function render() {
-    const derived = derive(state);
+    const state = app.state();
     document.documentElement.dataset.theme = state.theme;
-    header.update(state);
-    chips.update(state, derived);
-    tabs.update(state, derived);
-    for (const panel of Object.values(panels)) panel.update(state, derived);
-    map.update(state, derived, hovered, marked);
+    const derived = app.derived();
+    for (const part of parts) part.update(state, derived);
+    keepAddress();
   }
 
-  function writeBack() {
-    const text = writeAddress(state, defaults, (row) => model.ids[row]);
-    written = text ? `#${text}` : "";
-    if (written === location.hash) return;
-    try {
-      history.replaceState(null, "", written || location.pathname + location.search);
-    } catch {
-      // Some browsers refuse this for files; the page works without it.
-    }
+  /** Write the view into the address, when it has come to rest: browsers limit how often. */
+  function keepAddress() {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      written = app.address();
+      if (`#${written}` === (location.hash || "#")) return;
+      try {
+        history.replaceState(null, "", written ? `#${written}` : location.pathname + location.search);
+      } catch {
+        // Some browsers refuse this for files; the page works without it.
+      }
+    }, 250);
   }
 
-  function restore() {
-    for (const [each, camera] of Object.entries(state.cameras)) map.restoreCamera(Number(each), camera);
+  function followAddress() {
+    if (location.hash === `#${written}`) return;
+    app.goTo(location.hash);
+    map.restoreCameras(app.state().cameras);
   }
 
-  addEventListener("hashchange", () => {
-    if (location.hash === written) return;
-    state = readAddress(location.hash, defaults, known);
-    restore();
-    refresh();
-  });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
-  addEventListener("keydown", (event) => shortcut(event, app, header, map, dims));
-  restore();
-  render();
+  addEventListener("hashchange", followAddress);
+  addEventListener("keydown", (event) => shortcut(event, app, header, map));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => app.set({}));
+  followAddress();
 }
 
 /** Keys that work everywhere but in a field. */
-function shortcut(event, app, header, map, dims) {
+function shortcut(event, app, header, map) {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const typing = event.target.closest?.("input, select, textarea");
-  if (event.key === "Escape") {
-    stepBack(app);
-  } else if (typing) {
-    return;
-  } else if (event.key === "/") {
-    header.focusSearch();
-  } else if (dims.includes(Number(event.key))) {
-    app.set({ dims: Number(event.key) });
-  } else if (event.key === "r" || event.key === "R") {
-    map.resetCamera();
-  } else {
-    return;
-  }
+  if (event.key === "Escape") app.stepBack();
+  else if (typing) return;
+  else if (event.key === "/") header.focusSearch();
+  else if (event.key.toLowerCase() === "r") map.resetCamera();
+  else if (dimensions(app.model).includes(Number(event.key))) app.set({ dims: Number(event.key) });
+  else return;
   event.preventDefault();
-}
-
-function stepBack(app) {
-  const state = app.state();
-  if (state.pinned !== null) app.pin(null);
-  else if (state.selection) app.set({ selection: null });
-  else if (state.query) app.search("");
-  else app.set({ filters: new Map(), tab: "groups" });
-}
-
-function tabList(app, panels) {
-  const names = { groups: "Clusters", points: "Points", item: "Pinned" };
-  const tabs = TABS.map((tab) =>
-    h("button", { type: "button", role: "tab", id: `tab-${tab}`, "aria-controls": `panel-${tab}`, onclick: () => app.set({ tab }) }),
-  );
-  const element = h("div", { class: "tabs", role: "tablist", onkeydown: move }, tabs);
-  TABS.forEach((tab) => {
-    const panel = panels[tab].element;
-    panel.id = `panel-${tab}`;
-    panel.setAttribute("role", "tabpanel");
-    panel.setAttribute("aria-labelledby", `tab-${tab}`);
-  });
-
-  function move(event) {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!step) return;
-    const next = (TABS.indexOf(app.state().tab) + step + TABS.length) % TABS.length;
-    app.set({ tab: TABS[next] });
-    tabs[next].focus();
-    event.stopPropagation();
-  }
-
-  function update(state, derived) {
-    TABS.forEach((tab, index) => {
-      const on = state.tab === tab;
-      tabs[index].setAttribute("aria-selected", String(on));
-      tabs[index].tabIndex = on ? 0 : -1;
-      panels[tab].element.hidden = !on;
-    });
-    const { length } = derived.shownRows;
-    tabs[0].textContent = state.colour === "" ? names.groups : "Colours";
-    tabs[1].textContent = length === app.model.count ? names.points : `${names.points} (${length.toLocaleString("en")})`;
-    tabs[2].textContent = names.item;
-  }
-
-  return { element, update };
-}
-
-/** What a reader must know at once: points left out, pictures made smaller. */
-function notes(model) {
-  return model.warnings.length ? h("p", { class: "notes", role: "note" }, model.warnings.join(" ")) : null;
 }
 
 const root = document.getElementById("app");

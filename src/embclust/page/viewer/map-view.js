@@ -15,7 +15,7 @@ const TOOLS = [
   ["lasso", "Lasso"],
 ];
 
-/** `app` as main.js makes it. Returns { element, update, resetCamera, restoreCamera, ready }. */
+/** `app` as main.js makes it. Returns { element, update, resetCamera, restoreCameras }. */
 export function createMapView(app, chips) {
   const { model } = app;
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -35,7 +35,7 @@ export function createMapView(app, chips) {
   );
   if (!hasWebGL()) {
     fill(element, [chips, noWebGL()]);
-    return { element, update() {}, resetCamera() {}, restoreCamera() {} };
+    return { element, update() {}, resetCamera() {}, restoreCameras() {} };
   }
   const map = createMap(element, app.cameraMoved);
   const labels = model.layouts[2] ? createLabels(labelHost, model) : null;
@@ -92,35 +92,36 @@ export function createMapView(app, chips) {
   labels?.hide();
   requestAnimationFrame(follow);
 
-  const redraw = oneAtATime(async (state, derived, hovered, marked) => {
+  const redraw = oneAtATime(async (state, derived) => {
+    const { dims, hovered, marked, pinned } = state;
     const style = getComputedStyle(element);
     const ink = { unlit: style.getPropertyValue("--unlit").trim(), mark: style.getPropertyValue("--mark").trim() };
+    const version = app.version();
     lit = derived.shown;
     if (hovered !== null) {
       const index = derived.grouping.groups.findIndex(({ key }) => key === hovered);
       lit = lit.map((bit, row) => Number(bit && derived.grouping.of[row] === index));
     }
-    const pinned = state.pinned === null ? [] : [state.pinned, ...neighboursOf(model, state.pinned)];
-    const marks = marked === null ? pinned : [marked, ...pinned.slice(1)];
-    const { dims } = state;
+    const ringed = pinned === null ? [] : [pinned, ...neighboursOf(model, pinned)];
+    const marks = marked === null ? ringed : [marked, ...ringed.slice(1)];
     const { grouping } = derived;
     const parts = { layout: model.layouts[dims], dims, grouping, lit, marks, ink, side: shortSide() };
     await map.draw(buildTraces(parts), dims);
-    element.dataset.drawn = String(app.version());
+    element.dataset.drawn = String(version);
   });
 
-  function update(state, derived, hovered, marked) {
+  function update(state, derived) {
     tools.update(state);
     element.dataset.mode = mode();
     card.hide();
-    redraw(state, derived, hovered, marked);
+    redraw(state, derived);
   }
 
   return {
     element,
     update,
     resetCamera: () => map.setCamera(null),
-    restoreCamera: (dims, camera) => map.remember(dims, camera),
+    restoreCameras: map.restore,
   };
 }
 

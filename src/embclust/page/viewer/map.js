@@ -33,7 +33,7 @@ export function hasWebGL() {
 
 /**
  * Make the map in `host`. `onCamera(dims, camera)` hears of every move the user made.
- * Returns { draw, setCamera, camera, matrix, size }.
+ * Returns { draw, setCamera, camera, matrix, size, restore }.
  */
 export function createMap(host, onCamera) {
   const plot = h("div", { class: "plot" });
@@ -61,11 +61,11 @@ export function createMap(host, onCamera) {
   }
 
   /** Move the camera of the shown dimension; null brings the default back. */
-  function setCamera(next, silent = false) {
+  function setCamera(next) {
     if (next) cameras[dims] = next;
     else delete cameras[dims];
     if (wired) Plotly.relayout(plot, { "scene.camera": toPlotly(camera()) });
-    if (!silent) onCamera(dims, next);
+    onCamera(dims, next);
   }
 
   /**
@@ -83,7 +83,13 @@ export function createMap(host, onCamera) {
     return multiply(drawn.projection, multiply(drawn.view, model));
   }
 
-  return { draw, setCamera, camera, matrix, size, remember: (d, c) => (cameras[d] = c) };
+  /** Take cameras over, by dimension; they are used at the next drawing. */
+  function restore(taken) {
+    for (const known of Object.keys(cameras)) delete cameras[known];
+    Object.assign(cameras, taken);
+  }
+
+  return { draw, setCamera, camera, matrix, size, restore };
 }
 
 function sceneLayout(dims, camera, { width, height }) {

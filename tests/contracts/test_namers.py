@@ -1,0 +1,85 @@
+"""Every namer, through the same checks; `openai` against a server on loopback."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from embclust import plugins
+from embclust.protocols import Namer
+from tests.namers.openai_stub import Answer, chat, running
+from tests.namers.samples import SHOP, sample, samples
+
+KINDS = sorted(plugins.NAMERS)
+Build = Callable[[], Namer]
+
+
+def read_the_examples(body: dict[str, Any]) -> Answer:
+    """A model with sense: the last word of the first example."""
+    document = json.loads(body["messages"][1]["content"])
+    words = re.findall(r"\w+", " ".join(document["group"]["examples"][:1]))
+    return chat(json.dumps({"name": words[-1] if words else ""}))
+
+
+@pytest.fixture(params=KINDS)
+def build(request: pytest.FixtureRequest) -> Iterator[Build]:
+    with running(read_the_examples) as stub:
+        options = {"base_url": stub.url} if request.param == "openai" else {}
+        yield lambda: plugins.build("namer", request.param, options)
+
+
+def test_every_cluster_gets_a_telling_name(build: Build) -> None:
+    names = build().name(samples(SHOP))
+    assert list(names) == [0, 4, 7]
+    for cluster, word in ((0, "Watch"), (4, "Sunglasses"), (7, "Shoes")):
+        assert word in names[cluster][0]
+
+
+def test_the_same_clusters_get_the_same_names(build: Build) -> None:
+    assert build().name(samples(SHOP)) == build().name(samples(SHOP))
+
+
+def test_no_clusters_no_names(build: Build) -> None:
+    assert build().name([]) == {}
+
+
+def test_a_single_cluster_is_named(build: Build) -> None:
+    names = build().name([sample(2, SHOP[0])])
+    assert "Watch" in " ".join(names[2])
+
+
+def test_a_cluster_that_says_nothing_is_left_out(build: Build) -> None:
+    names = build().name([sample(0, SHOP[0]), sample(1, ["", "  ", "..."])])
+    assert list(names) == [0]
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    texts=st.lists(st.lists(st.text(max_size=60), min_size=1, max_size=5), min_size=1, max_size=3)
+)
+def test_whatever_the_texts_names_are_clean(build: Build, texts: list[list[str]]) -> None:
+    for candidates in build().name(samples(dict(enumerate(texts)))).values():
+        assert candidates
+        assert len(set(candidates)) == len(candidates)
+        for name in candidates:
+            assert 1 <= len(name) <= 40
+            assert name.isprintable() or "\u200d" in name or "\u200c" in name
+            assert name == " ".join(name.split())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_options_are_described_and_closed(kind: str) -> None:
+    model = plugins.options_of("namer", kind)
+    assert all(field.description for field in model.model_fields.values())
+    with pytest.raises(ValueError, match="nonsense"):
+        model(nonsense=1)
