@@ -28,7 +28,7 @@ def _run(session: nox.Session, *command: str, **environment: str) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests, but for the browser's and the long fault loops."""
-    chosen = session.posargs or ["-m", "not browser and not faults"]
+    chosen = session.posargs or ["-m", "not browser and not faults", "-n", "2", "--dist", "loadfile"]
     _run(session, "pytest", *chosen)
 
 

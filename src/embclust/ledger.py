@@ -176,9 +176,14 @@ class Ledger:
         self.db = connection
         self.path = path
         self.lock = threading.RLock()
+        # Look-ups from worker threads must not wait for a commit that waits for the disk.
+        self._reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._reading = threading.Lock()
 
     def close(self) -> None:
         """Close the file; everything committed is on disk already."""
+        with self._reading:
+            self._reader.close()
         with self.lock:
             self.db.close()
 
@@ -444,12 +449,12 @@ class Ledger:
     # --- vectors -----------------------------------------------------------------------------
 
     def known_contents(self, encoder: int, keys: Sequence[bytes]) -> set[bytes]:
-        """Which of these contents this encoder has a vector for."""
-        with self.lock:
+        """Which of these contents this encoder has a committed vector for."""
+        with self._reading:
             return {
                 key
                 for key in keys
-                if self.db.execute(
+                if self._reader.execute(
                     "SELECT 1 FROM vectors WHERE encoder = ? AND content_key = ?", (encoder, key)
                 ).fetchone()
             }

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from embclust.data import Prepared
 from embclust.errors import BadInputError
 from embclust.plugins import ENCODERS, options_of
 from embclust.protocols import Encoder
-from tests.encoders.samples import LITE0, MINILM, make, need_fashion_clip, picture
+from tests.encoders.samples import LITE0, MINILM, make, need_fashion_clip, picture, unit
 
 Make = Callable[[], Encoder]
 
@@ -64,10 +63,6 @@ def prepared(encoder: Encoder) -> list[Prepared]:
     if encoder.modality == "text":
         return [encoder.prepare(text) for text in TEXTS]
     return [encoder.prepare(picture(red)) for red in (0, 80, 160, 255)]
-
-
-def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def test_the_id_is_one_stable_line_and_names_the_tower(new: Make) -> None:

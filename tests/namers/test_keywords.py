@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from embclust import plugins
 from embclust.clusterers.kmeans import KMeansClusterer
-from embclust.data import ClusterSample
+from embclust.data import ClusterSample, Scalar
 from embclust.namers._words import fold
 from embclust.namers.keywords import KeywordsNamer
 from tests.namers.samples import SHOP, sample, samples
@@ -50,8 +50,8 @@ def test_twins_are_told_apart_by_what_the_other_lacks() -> None:
 
 
 def test_a_mixture_is_named_after_its_parts() -> None:
-    mixed = [f"{brand} Handbag" for brand in "Aa Bb Cc".split()]
-    mixed += [f"{brand} Wallet" for brand in "Dd Ee Ff".split()]
+    mixed = [f"{brand} Handbag" for brand in ("Aa", "Bb", "Cc")]
+    mixed += [f"{brand} Wallet" for brand in ("Dd", "Ee", "Ff")]
     mixed += ["Gg Belt", "Hh Belt", "Ii Scarf"]
     names = name([sample(0, mixed), sample(1, SHOP[0])])
     assert names[0][0] == "Handbag & Wallet"
@@ -88,10 +88,17 @@ def test_stop_words_are_left_out_in_english_only() -> None:
 
 
 def test_columns_speak_where_there_is_no_text() -> None:
-    watches = [{"gender": "Women", "type": "Watches", "sku": f"w{i}", "year": 2012}] * 6
-    shirts = [{"gender": "Men", "type": "Shirts", "sku": f"s{i}", "year": 2016} for i in range(6)]
-    hats = [{"gender": "Boys", "type": "Hats", "sku": f"h{i}", "year": 2016} for i in range(6)]
-    given = [sample(i, [""] * 6, rows) for i, rows in enumerate((watches, shirts, hats))]
+    watches: list[dict[str, Scalar]] = [
+        {"gender": "Women", "type": "Watches", "sku": f"w{i}", "year": 2012} for i in range(6)
+    ]
+    shirts: list[dict[str, Scalar]] = [
+        {"gender": "Men", "type": "Shirts", "sku": f"s{i}", "year": 2016} for i in range(6)
+    ]
+    hats: list[dict[str, Scalar]] = [
+        {"gender": "Boys", "type": "Hats", "sku": f"h{i}", "year": 2016} for i in range(6)
+    ]
+    tables: list[list[dict[str, Scalar]]] = [watches, shirts, hats]
+    given = [sample(i, [""] * 6, table) for i, table in enumerate(tables)]
     names = name(given)
     assert names[0][0] == "Women \u00b7 Watches"
     assert names[1][0] == "Men \u00b7 Shirts"

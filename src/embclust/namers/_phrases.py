@@ -20,6 +20,7 @@ _HEADS = 8
 """How many of a cluster's best words are tried in combinations."""
 _LEAST_SHARE = 0.1
 """A combination of words that fewer of the cluster's rows have is no name for it."""
+_READ = 200
 _MIXED_BELOW = 0.4
 """When no phrase covers more of the rows than this, the cluster is a mixture."""
 
@@ -29,7 +30,7 @@ class Phrase:
     """A possible name: its words, how it reads, how good it is, and who has it.
 
     `shares`: per cluster, the share of rows that have all the words; `rows`: bool (n,), which
-    rows; `adjacent`: share of the cluster's rows with the words in which they stand together.
+    rows; `adjacent`: share of (some of) the cluster's rows with the words in which they stand together.
     """
 
     words: tuple[str, ...]
@@ -96,6 +97,8 @@ def _together(
     if shares[cluster] < _LEAST_SHARE:
         return None
     members = np.flatnonzero(rows & (corpus.owner == cluster))
+    # How the words stand to each other shows in some of the rows.
+    members = members[:: len(members) // _READ + 1]
     places = {
         single.words[0]: float(np.mean([corpus.rows[i].index(single.words[0]) for i in members]))
         for single in chosen

@@ -117,14 +117,17 @@ class OpenAINamer:
             replies = stage.run(self.messages(samples), self._options.concurrency)
         finally:
             client.close()
+        names: dict[int, list[str]] = {}
         for sample in samples:
             reply = replies.get(sample.cluster)
-            if reply is None:
+            if reply is not None and reply.names:
+                names[sample.cluster] = reply.names
+            elif reply is not None:
+                self.reasons[sample.cluster] = chat.redact(reply.reason)
+            else:
                 late = f"no name within {self._options.deadline:g} s (name.deadline)"
                 self.reasons[sample.cluster] = chat.redact(stage.given_up) or late
-            elif not reply.names:
-                self.reasons[sample.cluster] = chat.redact(reply.reason)
-        return {cluster: reply.names for cluster, reply in replies.items() if reply.names}
+        return names
 
 
 class _Stage:

@@ -117,6 +117,8 @@ def _write(
     info = CollectionInfo(
         collection.name, collection.field, collection.encoder_id, collection.dim, count
     )
+    # Somebody may have removed it from a server: a cursor says nothing about that.
+    fresh = fresh or not _exists(store)
     if fresh:
         _drop_own(store)
         ledger.set_collection(collection.id, store="", synced=0)
@@ -136,6 +138,14 @@ def _write(
             bar.advance(len(changes))
     ledger.set_collection(collection.id, store=target, synced=synced)
     ledger.forget_deleted(collection, synced)
+
+
+def _exists(store: Store) -> bool:
+    try:
+        store.info()
+    except CollectionNotFoundError:
+        return False
+    return True
 
 
 def _drop_own(store: Store) -> None:

@@ -98,8 +98,8 @@ export function createMapView(app, chips) {
     const ink = { unlit: style.getPropertyValue("--unlit").trim(), mark: style.getPropertyValue("--mark").trim() };
     const version = app.version();
     lit = derived.shown;
-    if (hovered !== null) {
-      const index = derived.grouping.groups.findIndex(({ key }) => key === hovered);
+    const index = derived.grouping.groups.findIndex(({ key }) => key === hovered);
+    if (index >= 0) {
       lit = lit.map((bit, row) => Number(bit && derived.grouping.of[row] === index));
     }
     const ringed = pinned === null ? [] : [pinned, ...neighboursOf(model, pinned)];

@@ -14,7 +14,7 @@ export function pointSize(count, dims, side) {
 
 /**
  * Traces: the unlit points in grey, one trace per colour for the lit ones, and rings around the
- * marked rows. `lit` is a byte per point; `marks` lists { row, size } to ring, the first one boldest.
+ * rows of `marks`, twice around the first. `lit` is a byte per point, `side` the map's shorter side.
  */
 export function buildTraces({ layout, dims, grouping, lit, marks, ink, side }) {
   const byColour = new Map();

@@ -1,0 +1,45 @@
+"""One Chromium for all tests of the page, and the page most of them open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from embclust.page import build_page
+from tests.browser.viewer import chromium, launch
+from tests.page.pages import page_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium with WebGL in software."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if chromium() is None:
+        pytest.skip("no Chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        made = launch(driver)
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of tests.page.pages: 60 points, 2D and 3D, pictures."""
+    path = tmp_path_factory.mktemp("things") / "map.html"
+    path.write_bytes(build_page(page_data(), 25_000_000).html)
+    return path
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """Where screenshots go, to be looked at."""
+    folder = Path(__file__).parents[2] / "screenshots"
+    folder.mkdir(exist_ok=True)
+    return folder
