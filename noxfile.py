@@ -28,7 +28,14 @@ def _run(session: nox.Session, *command: str, **environment: str) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests, but for the browser's and the long fault loops."""
-    chosen = session.posargs or ["-m", "not browser and not faults", "-n", "2", "--dist", "loadfile"]
+    chosen = session.posargs or [
+        "-m",
+        "not browser and not faults",
+        "-n",
+        "2",
+        "--dist",
+        "loadfile",
+    ]
     _run(session, "pytest", *chosen)
 
 
@@ -48,12 +55,14 @@ def types(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Check that the reference pages in docs/ are what the code says; `-- --write` writes them."""
-    session.run(sys.executable, "tools/reference.py", *(session.posargs or ["--check"]), external=True)
+    session.run(
+        sys.executable, "tools/reference.py", *(session.posargs or ["--check"]), external=True
+    )
 
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Drive the page in a real Chromium; screenshots go to screenshots/. Also the viewer's units."""
+    """Drive the page in a real Chromium; write screenshots/. Also the viewer's units."""
     node = shutil.which("node")
     if node:
         files = sorted(str(path) for path in (ROOT / "tests" / "viewer").glob("*.test.js"))

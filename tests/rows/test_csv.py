@@ -7,9 +7,9 @@ import gzip
 from pathlib import Path
 
 import pytest
-from tests.rows.helpers import items, open_at, read
 
 from embclust.errors import InputTableError, SettingsError
+from tests.rows.helpers import items, open_at, read
 
 
 def write(folder: Path, text: str | bytes, name: str = "t.csv") -> Path:

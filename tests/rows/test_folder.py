@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.rows.helpers import items, open_at, read
 
 from embclust.errors import InputTableError
+from tests.rows.helpers import items, open_at, read
 
 
 def touch(folder: Path, *names: str) -> None:

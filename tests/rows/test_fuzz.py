@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.rows.helpers import open_at, read
 
 from embclust.errors import EmbclustError
 from embclust.rows import Rejected, Row, Table
+from tests.rows.helpers import open_at, read
 
 PIECES = [
     *("a", "id", "x y", ",", ",", ",", ";", "\t", "|", '"', '"', '""', "\n", "\n", "\r\n", "\r"),

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.rows.helpers import items, open_at, read
 
 from embclust.errors import InputTableError
+from tests.rows.helpers import items, open_at, read
 
 
 def write(folder: Path, *lines: Any, name: str = "t.jsonl") -> Path:

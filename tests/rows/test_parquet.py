@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.rows.helpers import items, open_at, read
 
 from embclust.errors import InputTableError
+from tests.rows.helpers import items, open_at, read
 
 
 def write(folder: Path, table: Any, **options: Any) -> Path:

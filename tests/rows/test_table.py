@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.rows.helpers import items, open_at, read
 
 from embclust.errors import InputTableError, SettingsError
 from embclust.rows import Rejected, Row, row_hash
+from tests.rows.helpers import items, open_at, read
 
 
 @pytest.fixture

@@ -8,6 +8,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import silhouette_score
+
+from embclust.data import NOISE, Clustering, ClusterReport, Embeddings
+from embclust.errors import EmbclustError, UsageError
+from embclust.steps import artefacts
+from embclust.steps.cluster import cluster_stale, load_clustering, run_cluster
+from embclust.steps.quality import SILHOUETTE_ROWS
+from embclust.workspace import Workspace, write_whole
 from tests.steps.parts import (
     HERE,
     Silent,
@@ -17,13 +24,6 @@ from tests.steps.parts import (
     same_partition,
     subset,
 )
-
-from embclust.data import NOISE, Clustering, ClusterReport, Embeddings
-from embclust.errors import EmbclustError, UsageError
-from embclust.steps import artefacts
-from embclust.steps.cluster import cluster_stale, load_clustering, run_cluster
-from embclust.steps.quality import SILHOUETTE_ROWS
-from embclust.workspace import Workspace, write_whole
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.steps.parts import clustering_of
 
 from embclust.data import Clustering
 from embclust.steps.matching import Matching, match_clusters
+from tests.steps.parts import clustering_of
 
 
 def match(old: Clustering, ids: list[str], labels: list[int], next_number: int = 100) -> Matching:

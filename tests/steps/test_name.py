@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.steps.parts import HERE, Common, Silent, blobs, joined, make_settings, subset
 
 from embclust.data import Clustering, ClusterName, ClusterSample, Embeddings, NameReport, Scalar
 from embclust.errors import ServerError, UsageError
@@ -20,6 +19,7 @@ from embclust.steps.distinct import LIMIT, choose, key
 from embclust.steps.name import load_names, names_stale, run_name
 from embclust.steps.samples import join_texts, make_samples, naming_fields
 from embclust.workspace import Workspace, write_whole
+from tests.steps.parts import HERE, Common, Silent, blobs, joined, make_settings, subset
 
 WORDS = ("boots", "watch", "shirt")
 

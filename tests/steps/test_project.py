@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tests.steps import parts
-from tests.steps.parts import HERE, FirstAxes, Silent, blobs, make_settings, subset
 
 from embclust.data import Embeddings, Layout
 from embclust.errors import EmbclustError, UsageError
 from embclust.steps.project import layout_file, layout_stale, load_layout, run_project
 from embclust.workspace import Workspace, write_whole
+from tests.steps import parts
+from tests.steps.parts import HERE, FirstAxes, Silent, blobs, make_settings, subset
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.steps.parts import Silent, blobs, group_of, same_partition, subset
 
 from embclust.config import Settings
 from embclust.steps.cluster import cluster_stale, run_cluster
 from embclust.steps.name import names_stale, run_name
 from embclust.steps.project import layout_stale, run_project
 from embclust.workspace import Workspace
+from tests.steps.parts import Silent, blobs, group_of, same_partition, subset
 
 WORDS = ("leather boots", "steel watch", "linen shirt", "silk sari")
 

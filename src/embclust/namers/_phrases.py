@@ -30,7 +30,8 @@ class Phrase:
     """A possible name: its words, how it reads, how good it is, and who has it.
 
     `shares`: per cluster, the share of rows that have all the words; `rows`: bool (n,), which
-    rows; `adjacent`: share of (some of) the cluster's rows with the words in which they stand together.
+    rows; `adjacent`: share of (some of) the cluster's rows with the words in which they stand
+    together.
     """
 
     words: tuple[str, ...]
