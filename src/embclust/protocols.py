@@ -40,6 +40,9 @@ __all__ = [
 class Encoder(Protocol):
     """Turns pictures or texts into vectors. Does not batch, normalise or log.
 
+    An image encoder that reads more than 224 pixels a side says so in an attribute `input_size`,
+    so that large JPEGs are not decoded too small for it.
+
     Built as `Class(options, modality=..., device=..., base=...)`: `base` is the folder that
     relative local paths in the options refer to.
     """

@@ -93,6 +93,11 @@ class OpenClipEncoder:
     def _preprocess(self) -> Preprocess:
         return spec.preprocess_of(self._config, self._source.tag)
 
+    @property
+    def input_size(self) -> int:
+        """The longest side of what the image tower reads, in pixels."""
+        return max(self._preprocess.size)
+
     @cached_property
     def encoder_id(self) -> str:
         """Tower, model and tag; local weights by their content (weights and configuration)."""

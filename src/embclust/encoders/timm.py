@@ -103,6 +103,11 @@ class TimmEncoder:
         given = self._options.weights
         return spec.find_weights(given, self._base) if given else spec.hub_file(self._name)
 
+    @property
+    def input_size(self) -> int:
+        """The longest side of what the model reads, in pixels."""
+        return max(self._how.get().size)
+
     @cached_property
     def encoder_id(self) -> str:
         """Model and tag, or model and content of the weight file; and changed preprocessing."""

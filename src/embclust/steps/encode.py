@@ -163,6 +163,9 @@ def _texts(staging: Staging, batch_size: int, ended: Callable[[], bool]) -> Iter
 def _prepare_image(
     encoder: Encoder, images: ImagesSettings, thumbs: Thumbs, known: Callable[[bytes], bool]
 ) -> Callable[[object], Ready | Untouched | tuple[Job, Skipped]]:
+    # Twice what the model reads: JPEG draft mode below that would change the resampling.
+    target = 2 * max(224, int(getattr(encoder, "input_size", 224)))
+
     def prepare(one: object) -> Ready | Untouched | tuple[Job, Skipped]:
         assert isinstance(one, tuple)
         fetch_job, got = one
@@ -179,7 +182,7 @@ def _prepare_image(
         if has_thumb and known(key):
             return Ready(job, key, None, None, got.etag, got.last_modified)
         try:
-            picture = load_picture(got.body, images)
+            picture = load_picture(got.body, images, target)
             prepared = encoder.prepare(picture.image)
             small = None if has_thumb else thumbnail(picture.image, images.thumbnail)
         except BadInputError as error:
