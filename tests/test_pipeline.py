@@ -60,11 +60,18 @@ def collect(encoder: Recorder, texts: list[str], chunk: int = 2) -> list[Outcome
 def test_batches_are_full_until_the_input_ends() -> None:
     encoder = Recorder(batch_size=4)
     outcomes = collect(encoder, [f"t{i}" for i in range(10)])
-    assert encoder.calls == [4, 4, 2]
+    assert encoder.calls == [4, 4, 4]  # the last one is filled up
+    assert [len(out.encoded) for out in outcomes] == [4, 4, 2]
     assert [one.job.ref for out in outcomes for one in out.encoded] == [f"t{i}" for i in range(10)]
     for outcome in outcomes:
         assert outcome.vectors is not None
         np.testing.assert_allclose(np.linalg.norm(outcome.vectors, axis=1), 1, rtol=1e-6)
+
+
+def test_a_table_smaller_than_a_batch_is_not_filled_up() -> None:
+    encoder = Recorder(batch_size=64)
+    collect(encoder, ["a", "b", "c"])
+    assert encoder.calls == [3]
 
 
 def test_a_bad_input_does_not_touch_its_batch_mates() -> None:
@@ -93,7 +100,8 @@ def test_out_of_memory_halves_the_batch_down_to_the_one_that_does_not_fit() -> N
 def test_twins_are_encoded_once_within_and_across_batches() -> None:
     encoder = Recorder(batch_size=2)
     outcomes = collect(encoder, ["a", "a", "b", "a", "c", "b"], chunk=1)
-    assert sum(encoder.calls) == 3
+    assert encoder.calls == [2, 2]
+    assert [len(out.encoded) for out in outcomes if out.encoded] == [2, 1]
     assert sorted(one.job.ref for out in outcomes for one in out.known) == ["a", "a", "b"]
     assert sum(out.jobs() for out in outcomes) == 6
 

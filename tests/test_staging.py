@@ -210,6 +210,22 @@ def test_duplicates(ledger: Ledger) -> None:
         assert ledger.rows("SELECT item_id FROM temp.staged ORDER BY seq") == [("1",), ("1-2",)]
 
 
+def test_texts_come_in_the_same_order_whatever_the_tables(ledger: Ledger) -> None:
+    collection = ledger.ensure_collection("c", "title", "text", "e")
+    target = Target(0, "title", "text", collection)
+    orders = []
+    for texts in (["ccc", "a", "dd", "b"], ["b", "dd", "a", "ccc"]):
+        with Staging(ledger) as staging:
+            for line, text in enumerate(texts):
+                cell = Cell(f"text:{text}", size=len(text))
+                staging.add(Item(text, {"title": text}), line, [cell], "error")
+            staging.end()
+            staging.compare([target], 1, retry_failed=False, refresh=False, reencode=False)
+            staging.plan_jobs("text")
+            orders.append([job.ref for job in staging.jobs()])
+    assert orders == [["a", "b", "dd", "ccc"]] * 2
+
+
 def test_nothing_is_left_behind(ledger: Ledger) -> None:
     with staged(ledger, FIRST):
         pass

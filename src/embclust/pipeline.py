@@ -180,6 +180,7 @@ class _Batches:
         self.twins: dict[bytes, list[Ready]] = {}
         # Contents encoded but perhaps not committed yet, when a later twin was looked up.
         self.recent: OrderedDict[bytes, None] = OrderedDict()
+        self.had_full = False
 
     def full(self) -> bool:
         """Whether as much waits as the encoder is best given at once."""
@@ -211,7 +212,12 @@ class _Batches:
         self.outcome, self.waiting, self.twins = Outcome(), [], {}
         if not waiting:
             return outcome
-        vectors, problems = _encode_batch(self.encoder, waiting)
+        size = self.encoder.batch_size
+        self.had_full = self.had_full or len(waiting) >= size
+        # A matrix product of another shape may round differently. After full batches the last one
+        # is filled up too, so that a row's vector does not depend on where in the table it stands.
+        spare = max(0, size - len(waiting)) if self.had_full else 0
+        vectors, problems = _encode_batch(self.encoder, [*waiting, *waiting[-1:] * spare])
         good = []
         for i, one in enumerate(waiting):
             if i in problems:

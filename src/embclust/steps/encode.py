@@ -6,7 +6,6 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,7 +101,7 @@ def encode_modality(
         inputs = _fetched(staging, settings.images, folder, ended)
         prepare = _prepare_image(encoder, settings.images, thumbs, known)
     else:
-        inputs = _texts(staging, encoder.batch_size, ended)
+        inputs = _texts(staging, ended)
         prepare = _prepare_text(encoder, known, cut)
     watch = _Watch()
     title = "Pictures" if modality == "image" else "Texts"
@@ -149,15 +148,11 @@ def _fetched(
     yield from fetch_all(jobs, images, folder, ended)
 
 
-def _texts(staging: Staging, batch_size: int, ended: Callable[[], bool]) -> Iterator[object]:
-    """The texts, sorted by length within windows, so that a batch wastes little padding."""
-    jobs = staging.jobs()
-    while window := list(islice(jobs, 32 * batch_size)):
-        window.sort(key=lambda job: len(job.ref))
-        for job in window:
-            if ended():
-                return
-            yield job
+def _texts(staging: Staging, ended: Callable[[], bool]) -> Iterator[object]:
+    for job in staging.jobs():
+        if ended():
+            return
+        yield job
 
 
 def _prepare_image(

@@ -254,7 +254,7 @@ def _cell(plan: _Plan, item: Item, shown: Item, folder: Path, settings: Settings
         return Cell(None)
     if plan.modality == "text":
         text = str(shown.fields[plan.field]).strip()
-        return Cell(f"text:{text_key(text).hex()}")
+        return Cell(f"text:{text_key(text).hex()}", size=len(text))
     secret = item is not shown and item.fields[plan.field] != shown.fields[plan.field]
     return Cell(source_key(text, folder, settings.images), text if secret else None)
 
