@@ -173,6 +173,19 @@ def test_a_drag_that_starts_on_a_point_pins_nothing(viewer: Viewer) -> None:
     assert max(abs(a[0] - b[0]) for a, b in zip(places, turned, strict=True)) > 10
 
 
+def test_a_drag_that_ends_outside_the_map_is_over(viewer: Viewer) -> None:
+    page = viewer.page
+    page.mouse.move(500, 500)
+    page.mouse.down()
+    page.mouse.move(1300, 500, steps=4)
+    page.mouse.up()
+    viewer.settle()
+    places = viewer.places(on_map(3))
+    inside = [row for row in lonely(places) if 20 < places[row][0] < 1000]
+    page.mouse.move(*places[inside[0]])
+    page.locator(".card h2", has_text=str(DATA.columns["title"][inside[0]])).wait_for()
+
+
 def test_a_cluster_is_isolated_added_to_and_let_go(viewer: Viewer) -> None:
     page = viewer.page
     page.get_by_role("button", name="Hats 19").click()

@@ -121,3 +121,13 @@ def test_details_say_how_it_came_about() -> None:
     assert clusterer.details == {"algorithm": "lloyd", "warm_start": False, "found": 5}
     clusterer.cluster(cloud(), start=centres)
     assert clusterer.details["warm_start"] is True
+
+
+def test_starting_on_a_sample_is_as_good_on_a_large_table() -> None:
+    vectors = cloud(21_000, d=8)
+    labels, centres = kmeans(12).cluster(vectors)
+    assert np.array_equal(labels, kmeans(12).cluster(vectors)[0])
+    start = kmeans(12).cluster(vectors[:20_000])[1]
+    whole, whole_centres = kmeans(12).cluster(vectors, start=start)
+    tight = float((vectors * centres[labels]).sum(axis=1).mean())
+    assert tight >= float((vectors * whole_centres[whole]).sum(axis=1).mean()) - 0.005

@@ -12,24 +12,40 @@ const brief = ({ groups }) => groups.map(({ label, count }) => `${label}:${count
 test("clusters keep their colour whatever other clusters there are", () => {
   const grouping = groupPoints(sample(), "");
   assert.deepEqual(brief(grouping), ["Shoes:3", "Hats:2", "Unclustered:1"]);
-  const alone = sample({ clusters: [{ number: 4, name: "Hats", size: 6, medoids: [] }], clusterOf: { type: "u8", data: "AAAAAAAA" } });
+  const alone = sample({
+    clusters: [{ number: 4, name: "Hats", size: 6, medoids: [] }],
+    clusterOf: { type: "u8", data: "AAAAAAAA" },
+  });
   assert.equal(groupPoints(alone, "").groups[0].colour, grouping.groups[1].colour);
   assert.deepEqual(brief(groupPoints(alone, "")), ["Hats:6"]);
 });
 
 test("columns group by value, empty cells last", () => {
   assert.deepEqual(brief(groupPoints(sample(), "gender")), ["Women:2", "Men:3", "(empty):1"]);
-  assert.deepEqual(brief(groupPoints(sample(), "price")), ["-4.5:1", "1:1", "2:1", "5:1", "6:1", "(empty):1"]);
+  assert.deepEqual(brief(groupPoints(sample(), "price")), [
+    "-4.5:1",
+    "1:1",
+    "2:1",
+    "5:1",
+    "6:1",
+    "(empty):1",
+  ]);
   assert.equal(groupPoints(sample(), "title"), null);
   assert.equal(groupPoints(sample(), "nothing"), null);
-  assert.deepEqual(groupable(sample()).map(({ name }) => name), ["gender", "price"]);
+  assert.deepEqual(
+    groupable(sample()).map(({ name }) => name),
+    ["gender", "price"],
+  );
 });
 
 test("many numbers fall into twelve bins of equal width, the largest into the last", () => {
   const values = Array.from({ length: 121 }, (_, i) => i);
   const model = { count: 121, columns: [{ name: "n", kind: "number", values }] };
   const { groups, of } = groupPoints(model, "n");
-  assert.deepEqual(groups.map(({ count }) => count), [10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 11]);
+  assert.deepEqual(
+    groups.map(({ count }) => count),
+    [10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 11],
+  );
   assert.equal(groups[0].label, "0 to 10");
   assert.equal(of[120], 11);
 });
@@ -40,7 +56,13 @@ test("filters of several columns all hold, keys of one are alternatives", () => 
   const rows = (filters) => [...rowsOf(passing(6, new Map(filters), groupingOf))];
   assert.deepEqual(rows([]), [0, 1, 2, 3, 4, 5]);
   assert.deepEqual(rows([["", new Set(["0"])]]), [0, 1, 2]);
-  assert.deepEqual(rows([["", new Set(["0", "-1"])], ["gender", new Set(["=Men"])]]), [2, 5]);
+  assert.deepEqual(
+    rows([
+      ["", new Set(["0", "-1"])],
+      ["gender", new Set(["=Men"])],
+    ]),
+    [2, 5],
+  );
   assert.deepEqual([...rowsOf(narrowed(Uint8Array.of(1, 0, 1), [1, 2]))], [2]);
 });
 
@@ -65,7 +87,10 @@ test("over-represented values: telling ones, ranked, chance left out", () => {
   ];
   const rows = Array.from({ length: 120 }, (_, i) => i);
   const found = overRepresented(columns, rows, 5);
-  assert.deepEqual(found.map(({ column, value }) => `${column}=${value}`), ["kind=shoe", "kind=hat"].slice(0, found.length));
+  assert.deepEqual(
+    found.map(({ column, value }) => `${column}=${value}`),
+    ["kind=shoe", "kind=hat"].slice(0, found.length),
+  );
   assert.equal(found[0].value, "shoe");
   assert.ok(Math.abs(found[0].lift - 100 / 120 / 0.1) < 1e-9);
   assert.ok(found.every(({ column }) => column !== "coin"));

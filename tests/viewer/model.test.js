@@ -2,12 +2,21 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { decodeCodes } from "../../src/embclust/page/viewer/decode.js";
-import { cell, clusterName, labelOf, leadColumns, neighboursOf } from "../../src/embclust/page/viewer/model.js";
+import {
+  cell,
+  clusterName,
+  labelOf,
+  leadColumns,
+  neighboursOf,
+} from "../../src/embclust/page/viewer/model.js";
 import { sample } from "./sample.js";
 
 test("layouts are decoded to -1..1, flat ones with z = 0", () => {
   const { x, y, z } = sample().layouts[2];
-  assert.deepEqual([...x].map((v) => Math.round(v * 100)), [-100, 100, 0, 0, 0, 50]);
+  assert.deepEqual(
+    [...x].map((v) => Math.round(v * 100)),
+    [-100, 100, 0, 0, 0, 50],
+  );
   assert.deepEqual([...y].map(Math.round), [0, 0, 1, -1, 0, 0]);
   assert.deepEqual([...z], [0, 0, 0, 0, 0, 0]);
 });
@@ -23,7 +32,10 @@ test("a row is called by its first filled lead text, else by its id", () => {
   const model = sample();
   assert.equal(labelOf(model, 0), "Été rouge");
   assert.equal(labelOf(model, 2), "c");
-  assert.deepEqual(leadColumns(sample({ textFields: [] })).map(({ name }) => name), ["title", "gender", "price"]);
+  assert.deepEqual(
+    leadColumns(sample({ textFields: [] })).map(({ name }) => name),
+    ["title", "gender", "price"],
+  );
 });
 
 test("cells and clusters of rows without one", () => {

@@ -15,15 +15,22 @@ export function sample(changes = {}) {
     count: 6,
     total: 6,
     ids: ["a", "b", "c", "d", "e", "=f"],
-    layouts: { 2: base64(Int16Array.from([-32767, 0, 32767, 0, 0, 32767, 0, -32767, 0, 0, 16384, 0])) },
+    layouts: {
+      2: base64(Int16Array.from([-32767, 0, 32767, 0, 0, 32767, 0, -32767, 0, 0, 16384, 0])),
+    },
     clusters: [
       { number: 0, name: "Shoes", size: 3, source: "", keywords: [], medoids: [0] },
       { number: 4, name: "Hats", size: 2, source: "", keywords: [], medoids: [3] },
     ],
     clusterOf: codes(0, 0, 0, 1, 1, 2),
     columns: [
-      { name: "title", kind: "text", values: ["Été rouge", "b, \"two\"", null, "d", "e", "f"] },
-      { name: "gender", kind: "category", values: ["Women", "Men"], codes: codes(0, 0, 1, 1, 2, 1) },
+      { name: "title", kind: "text", values: ["Été rouge", 'b, "two"', null, "d", "e", "f"] },
+      {
+        name: "gender",
+        kind: "category",
+        values: ["Women", "Men"],
+        codes: codes(0, 0, 1, 1, 2, 1),
+      },
       { name: "price", kind: "number", values: [1, 2, null, -4.5, 5, 6] },
     ],
     textFields: ["title"],

@@ -17,7 +17,18 @@ test("search folds case and accents, wants every word, and finds ids", () => {
 });
 
 test("text that a spreadsheet would run gets an apostrophe, numbers stay", () => {
-  for (const text of ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\n=1", "＝1", "=cmd|' /C calc'!A0"]) {
+  for (const text of [
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    " =1",
+    "\n=1",
+    "＝1",
+    "=cmd|' /C calc'!A0",
+  ]) {
     assert.ok(csvCell(text).replace(/^"/, "").startsWith("'"), JSON.stringify(text));
   }
   assert.equal(csvCell(-4.5), "-4.5");
@@ -42,7 +53,11 @@ const defaults = { dims: 3, colour: "", query: "", theme: "auto", tab: "groups",
 const known = {
   dims: [2, 3],
   tabs: ["groups", "points", "item"],
-  groupKeys: (by) => new Map([["", new Set(["0", "4"])], ["gender", new Set(["=Men", "=Women"])]]).get(by) ?? null,
+  groupKeys: (by) =>
+    new Map([
+      ["", new Set(["0", "4"])],
+      ["gender", new Set(["=Men", "=Women"])],
+    ]).get(by) ?? null,
   rowOf: (id) => (id === "x&y#" ? 7 : null),
 };
 
@@ -54,7 +69,10 @@ test("the address brings the same view back", () => {
     query: "a&b=c #%",
     tab: "item",
     theme: "dark",
-    filters: new Map([["gender", new Set(["=Women", "=Men"])], ["", new Set(["4"])]]),
+    filters: new Map([
+      ["gender", new Set(["=Women", "=Men"])],
+      ["", new Set(["4"])],
+    ]),
     pinned: 7,
     cameras: { 2: [0.5, 0, 1, 0.5, 0, 0, 0, 1, 0] },
   };
@@ -64,14 +82,24 @@ test("the address brings the same view back", () => {
 });
 
 test("an address from elsewhere cannot bring in what the page does not have", () => {
-  const text = "#dims=9&colour=__proto__&f.gender=%3DCats&f.constructor=1&pin=nobody&tab=x&theme=y&camera=1,2,NaN";
+  const text =
+    "#dims=9&colour=__proto__&f.gender=%3DCats&f.constructor=1&pin=nobody&tab=x&theme=y&camera=1,2,NaN";
   const state = readAddress(text, defaults, known);
   assert.deepEqual(state, { ...defaults, filters: new Map(), cameras: {}, pinned: null });
 });
 
 test("only http and https addresses are linked", () => {
   assert.equal(safeLink("https://example.com/a b"), "https://example.com/a%20b");
-  for (const bad of ["javascript:alert(1)", " JaVaScRiPt:1", "data:text/html,x", "file:///etc", "//x", "", null, undefined]) {
+  for (const bad of [
+    "javascript:alert(1)",
+    " JaVaScRiPt:1",
+    "data:text/html,x",
+    "file:///etc",
+    "//x",
+    "",
+    null,
+    undefined,
+  ]) {
     assert.equal(safeLink(bad), null, String(bad));
   }
 });

@@ -85,7 +85,7 @@ def drop(
     json: Json = None,
 ) -> int:
     """Remove a collection from ledger, store and results. Vectors stay for reuse until `gc`."""
-    from embclust.steps.sync import open_store
+    from embclust.steps.sync import open_store, store_damage
 
     loaded = load_settings(None, {"workspace": workspace}, set_)
     with open_session(loaded, lock=wait or 0) as session:
@@ -95,7 +95,9 @@ def drop(
         loaded = load_settings(None, {"workspace": workspace}, set_, known.remembered, collection)
         store = open_store(loaded.settings, session.workspace, collection)
         try:
-            store.drop()
+            # A damaged store is not opened: the next sync puts it aside as a whole.
+            if store_damage(ledger, loaded.settings, session.workspace) is None:
+                store.drop()
         except CollectionNotFoundError:
             pass  # never synced, or removed by hand: the ledger is what counts
         finally:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["KMeansClusterer"]
 
 _MAX_ITERATIONS = 300
+_POLISH_ITERATIONS = 30
+_START_ROWS = 20_000
+"""On larger tables the random starts compete on a sample of this size."""
 
 
 class KMeansClusterer:
@@ -63,7 +66,7 @@ class KMeansClusterer:
             )
         warm = start is not None and len(start) > 0 and start.shape[1] == rows.shape[1]
         with threadpool_limits(limits=1):
-            init = self._fit_start(rows, unit(start)) if start is not None and warm else None
+            init = self._start(rows, unit(start) if start is not None and warm else None)
             labels = self._polish(rows, self._lloyd(rows, init))
             labels = renumber(labels, by_size=not warm)
             centres = centres_of(rows, labels)
@@ -98,7 +101,7 @@ class KMeansClusterer:
         """
         labels = np.full(len(rows), -1, dtype=np.int32)
         centres = unit(centres)
-        for _ in range(_MAX_ITERATIONS):
+        for _ in range(_POLISH_ITERATIONS):
             nearest = np.argmax(rows @ centres.T, axis=1).astype(np.int32)
             if np.array_equal(nearest, labels):
                 break
@@ -108,14 +111,20 @@ class KMeansClusterer:
             centres[taken] = centres_of(rows, renumber(labels, by_size=False))
         return labels
 
-    def _fit_start(self, rows: Vectors, start: Vectors) -> Vectors:
-        """Make exactly k centres of the last run's."""
-        k = self._options.k
-        if len(start) > k:
-            return _merge_closest(rows, start, k)
-        if len(start) < k:
-            return _add_far(rows, start, k, np.random.default_rng(self._options.seed))
-        return start
+    def _start(self, rows: Vectors, last: Vectors | None) -> Vectors | None:
+        """Return k centres to start from; None leaves it to k-means++ on all rows.
+
+        They are the last run's, made to fit, or, on large tables, those of a sample.
+        """
+        k, seed = self._options.k, self._options.seed
+        if last is not None:
+            if len(last) > k:
+                return _merge_closest(rows, last, k)
+            return _add_far(rows, last, k, np.random.default_rng(seed))
+        if len(rows) <= max(_START_ROWS, 20 * k):
+            return None
+        drawn = np.random.default_rng(seed).permutation(len(rows))[: max(_START_ROWS, 20 * k)]
+        return self._lloyd(rows[np.sort(drawn)], None)
 
 
 def _merge_closest(rows: Vectors, start: Vectors, k: int) -> Vectors:

@@ -36,9 +36,14 @@ class Corpus:
     rows: list[list[str]]
     owner: NDArray[np.intp]
     sizes: NDArray[np.intp]
-    postings: dict[str, list[int]]
+    postings: dict[str, NDArray[np.intp]]
     surfaces: list[dict[str, Counter[str]]]
     last: list[Counter[str]]
+
+    def members(self, cluster: int) -> slice:
+        """Return where the cluster's rows are."""
+        end = int(self.sizes[: cluster + 1].sum())
+        return slice(end - int(self.sizes[cluster]), end)
 
     def mask(self, word: str) -> Mask:
         """Return which rows have the word, bool (n,)."""
@@ -54,10 +59,7 @@ class Corpus:
 
     def word_shares(self) -> dict[str, NDArray[np.float64]]:
         """Return the shares of every word."""
-        return {
-            word: self.shares(np.asarray(rows, dtype=np.intp))
-            for word, rows in self.postings.items()
-        }
+        return {word: self.shares(rows) for word, rows in self.postings.items()}
 
     def end_share(self, cluster: int, word: str) -> float:
         """How often the word, where it occurs in the cluster, ends the text or a part of it."""
@@ -84,11 +86,15 @@ def read_corpus(samples: Sequence[ClusterSample], stop: frozenset[str]) -> Corpu
     postings: dict[str, list[int]] = defaultdict(list)
     surfaces: list[dict[str, Counter[str]]] = [defaultdict(Counter) for _ in samples]
     last: list[Counter[str]] = [Counter() for _ in samples]
+    keys: dict[str, str] = {}
     for cluster, sample in enumerate(samples):
         for text in sample.texts:
             words: list[str] = []
             for run in tokens(text):
-                kept = [(fold(word), word) for word in run if word.casefold() not in stop]
+                for word in run:
+                    if word not in keys:
+                        keys[word] = "" if word.casefold() in stop else fold(word)
+                kept = [(keys[word], word) for word in run if keys[word]]
                 for key, word in kept:
                     surfaces[cluster][key][word] += 1
                 if kept and run[-1] == kept[-1][1]:
@@ -98,7 +104,8 @@ def read_corpus(samples: Sequence[ClusterSample], stop: frozenset[str]) -> Corpu
                 postings[key].append(len(rows))
             rows.append(words)
     sizes = np.array([len(sample.texts) for sample in samples], dtype=np.intp)
-    return Corpus(rows, owner, sizes, dict(postings), surfaces, last)
+    arrays = {key: np.array(found, dtype=np.intp) for key, found in postings.items()}
+    return Corpus(rows, owner, sizes, arrays, surfaces, last)
 
 
 def words_per_row(corpus: Corpus) -> float:

@@ -52,9 +52,10 @@ def phrases(corpus: Corpus, longest: int) -> list[list[Phrase]]:
         found = list(singles)
         # Pieces of unspaced text overlap; put side by side they would repeat each other.
         parts = [single for single in singles if not is_unspaced(single.words[0])]
+        masks = {single.words[0]: corpus.mask(single.words[0]) for single in parts}
         for length in range(2, longest + 1):
             for chosen in combinations(parts, length):
-                phrase = _together(corpus, cluster, chosen, average)
+                phrase = _together(corpus, cluster, chosen, masks, average)
                 if phrase is not None:
                     found.append(phrase)
         found.sort(key=lambda phrase: (-phrase.score, len(phrase.words), phrase.text))
@@ -83,7 +84,7 @@ def _singles(
             corpus.display(cluster, word),
             scores[word],
             shares[word],
-            corpus.mask(word),
+            corpus.mask(word)[corpus.members(cluster)],
             1.0,
         )
         for word in best
@@ -91,13 +92,18 @@ def _singles(
 
 
 def _together(
-    corpus: Corpus, cluster: int, chosen: tuple[Phrase, ...], average: float
+    corpus: Corpus,
+    cluster: int,
+    chosen: tuple[Phrase, ...],
+    masks: dict[str, NDArray[np.bool_]],
+    average: float,
 ) -> Phrase | None:
-    rows = np.logical_and.reduce([single.rows for single in chosen])
-    shares = corpus.shares(rows)
-    if shares[cluster] < _LEAST_SHARE:
+    """Return the phrase of these words, in the order they mostly have; None when it is rare."""
+    own = np.logical_and.reduce([single.rows for single in chosen])
+    if np.count_nonzero(own) < max(_LEAST_SHARE * len(own), 1):
         return None
-    members = np.flatnonzero(rows & (corpus.owner == cluster))
+    shares = corpus.shares(np.logical_and.reduce([masks[single.words[0]] for single in chosen]))
+    members = np.flatnonzero(own) + corpus.members(cluster).start
     # How the words stand to each other shows in some of the rows.
     members = members[:: len(members) // _READ + 1]
     places = {
@@ -108,7 +114,7 @@ def _together(
     adjacent = float(np.mean([_has_run(corpus.rows[i], words) for i in members]))
     text = " ".join(corpus.display(cluster, word) for word in words)
     score = c_tf_idf(shares, cluster, average) * _weight(corpus, cluster, words[-1])
-    return Phrase(words, text, score, shares, rows, adjacent)
+    return Phrase(words, text, score, shares, own, adjacent)
 
 
 def _has_run(row: list[str], words: tuple[str, ...]) -> bool:

@@ -22,6 +22,7 @@ __all__ = ["TsneProjector"]
 _FEWEST = 5
 """With fewer points there are no neighbourhoods to keep; principal components place them."""
 _REPORT_EVERY = 10
+_MANY_POINTS = 3000
 _FFT_FROM = 10_000
 _PLACED_BY = 5
 
@@ -68,7 +69,11 @@ class TsneProjector:
             "faster, good where the data falls into clear groups. Unset: fit all.",
         )
         seed: int = Field(0, ge=0, lt=2**32, description="Seed of landmarks and jitter.")
-        jobs: int = Field(-1, ge=-1, description="Threads; -1 takes all cores.")
+        jobs: int = Field(
+            0,
+            ge=-1,
+            description="Threads; -1 takes all cores, 0 all of them where there are many points.",
+        )
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -103,7 +108,7 @@ class TsneProjector:
             self._affinities(points),
             negative_gradient_method="fft" if dims == 2 and len(points) >= _FFT_FROM else "bh",
             theta=options.angle,
-            n_jobs=self._jobs(),
+            n_jobs=self._jobs(len(points)),
             random_state=options.seed,
             # A momentum this high from the first step on saves a third of the early ones.
             momentum=0.8,
@@ -147,12 +152,15 @@ class TsneProjector:
         return PerplexityBasedNN(
             perplexity=min(self._options.perplexity, count / 3),
             knn_index=PrecomputedNeighbors(indices, distances),
-            n_jobs=self._jobs(),
+            n_jobs=self._jobs(len(points)),
         )
 
-    def _jobs(self) -> int:
-        # 0 is what the library reads as "one".
-        return self._options.jobs or 1
+    def _jobs(self, n: int) -> int:
+        """How many threads: below a few thousand points they wait for each other most of the time.
+
+        The map does not depend on it.
+        """
+        return self._options.jobs or (-1 if n >= _MANY_POINTS else 1)
 
 
 def _start(points: Floats, dims: int, rng: np.random.Generator) -> Floats:

@@ -9,14 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embclust import plugins
-from embclust.collection_names import collection_name
 from embclust.data import CollectionReport, IndexReport, Item, Modality
 from embclust.errors import (
     DiskFullError,
-    EncoderMismatchError,
     RefusedError,
-    SettingsError,
     UsageError,
 )
 from embclust.fetch import source_key
@@ -25,6 +21,13 @@ from embclust.rows import Rejected, Table, open_table
 from embclust.staging import Cell, Staging, Target, text_key
 from embclust.steps.encode import EncodeResult, encode_modality
 from embclust.steps.failures import write_failures
+from embclust.steps.plans import (
+    Plan,
+    build_encoders,
+    check_collections,
+    make_plans,
+    renamed,
+)
 from embclust.steps.sync import sync_stores
 
 if TYPE_CHECKING:
@@ -55,13 +58,6 @@ class IndexOptions:
     max_failures: str = "5%"
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    field: str
-    modality: Modality
-    collection: str
-
-
 def run_index(
     settings: Settings,
     workspace: Workspace,
@@ -79,9 +75,9 @@ def run_index(
     """
     started = time.monotonic()
     _check_options(settings, options)
-    plans = _plans(settings)
-    encoders = _encoders(settings, plans)
-    _check_collections(ledger, plans, encoders, reencode=options.reencode)
+    plans = make_plans(settings)
+    encoders = build_encoders(settings, plans)
+    check_collections(ledger, plans, encoders, reencode=options.reencode)
     if workspace.free_bytes() < _MIN_FREE:
         raise DiskFullError(
             f"Less than {_MIN_FREE // 10**6} MB are free where the workspace {workspace.root} is.",
@@ -143,7 +139,7 @@ def run_index(
         items_per_second=round(indexed / seconds, 1) if seconds else 0.0,
         failures_file=str(failures_file) if failures_file else None,
         exit_code=_exit_code(reports, results, options.max_failures),
-        warnings=[*table.warnings, *_renamed(plans, settings), *notes],
+        warnings=[*table.warnings, *renamed(plans, settings), *notes],
     )
 
 
@@ -157,73 +153,8 @@ def _check_options(settings: Settings, options: IndexOptions) -> None:
     _allowed(options.max_failures, 1)
 
 
-def _plans(settings: Settings) -> list[_Plan]:
-    """One collection per embedded field."""
-    prefix = settings.store.collection_prefix
-    images = [(field, "image") for field in settings.fields.image_templates()]
-    texts = [(field, "text") for field in settings.fields.texts]
-    if not images and not texts:
-        raise SettingsError(
-            "No column to embed was named.",
-            "Name one with --image or --text, or in fields.images or fields.texts; "
-            "`embclust init TABLE` writes a config with its guesses.",
-        )
-    plans: list[_Plan] = []
-    for field, modality in (*images, *texts):
-        name = collection_name(prefix, field)
-        if any(plan.collection == name for plan in plans):
-            raise SettingsError(
-                f"Column '{field}' is named twice, and both would go to collection '{name}'.",
-                "Embed a column as a picture or as a text.",
-            )
-        plans.append(_Plan(field, "image" if modality == "image" else "text", name))
-    return plans
-
-
-def _renamed(plans: list[_Plan], settings: Settings) -> list[str]:
-    prefix = settings.store.collection_prefix
-    return [
-        f"Column '{plan.field}' goes to collection '{plan.collection}'."
-        for plan in plans
-        if plan.collection != prefix + plan.field
-    ]
-
-
-def _encoders(settings: Settings, plans: list[_Plan]) -> dict[Modality, Encoder]:
-    sections = {"image": settings.encoders.image, "text": settings.encoders.text}
-    return {
-        modality: plugins.build(
-            "encoder",
-            sections[modality].kind,
-            sections[modality].options(),
-            modality=modality,
-            device=settings.device,
-            base=Path(),
-        )
-        for modality in {plan.modality for plan in plans}
-    }
-
-
-def _check_collections(
-    ledger: Ledger, plans: list[_Plan], encoders: dict[Modality, Encoder], *, reencode: bool
-) -> None:
-    """Fail before anything is read or written: a missing model, or another encoder's rows."""
-    for plan in plans:
-        encoder = encoders[plan.modality]
-        known = ledger.collection(plan.collection)
-        if known is None:
-            encoder.check()
-        elif known.encoder_id != encoder.encoder_id and not reencode:
-            raise EncoderMismatchError(
-                f"Collection '{known.name}' was made by {known.encoder_id}, not by"
-                f" {encoder.encoder_id}.",
-                "Use that encoder, another store.collection_prefix, or `embclust index --reencode`"
-                " to redo every vector.",
-            )
-
-
 def _stage(
-    table: Table, plans: list[_Plan], settings: Settings, staging: Staging, progress: Progress
+    table: Table, plans: list[Plan], settings: Settings, staging: Staging, progress: Progress
 ) -> list[Rejected]:
     rejected: list[Rejected] = []
     with progress.stage("Read the table") as bar:
@@ -248,7 +179,7 @@ def _without_secrets(item: Item) -> Item:
     return item if fields is item.fields else Item(item.id, fields)
 
 
-def _cell(plan: _Plan, item: Item, shown: Item, folder: Path, settings: Settings) -> Cell:
+def _cell(plan: Plan, item: Item, shown: Item, folder: Path, settings: Settings) -> Cell:
     text = str(item.fields.get(plan.field, "")).strip()
     if not text:
         return Cell(None)

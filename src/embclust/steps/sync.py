@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from embclust.protocols import Progress, Store
     from embclust.workspace import Workspace
 
-__all__ = ["open_store", "store_target", "sync_stores"]
+__all__ = ["open_store", "store_damage", "store_target", "sync_stores"]
 
 _PAGE = 2000
 
@@ -64,7 +64,7 @@ def sync_stores(
     """
     target = store_target(settings)
     held = {found.name for found in ledger.collections() if found.store == target}
-    notes = _mistrust(ledger, settings, workspace, target) if held else []
+    notes = _mistrust(ledger, settings, workspace, target)
     wanted = {*only, *held} if notes else set(only)
     for collection in ledger.collections():
         fresh = anew or collection.store != target
@@ -80,19 +80,39 @@ def sync_stores(
     return notes
 
 
-def _mistrust(ledger: Ledger, settings: Settings, workspace: Workspace, target: str) -> list[str]:
-    """Put a store aside that cannot be trusted; everything in it then syncs anew."""
-    state = ledger.store_state(target)
+def store_damage(
+    ledger: Ledger, settings: Settings, workspace: Workspace, *, deep: bool = False
+) -> str | None:
+    """Why the store the settings mean cannot be trusted, None when nothing speaks against it.
+
+    Opens nothing in this process, which a torn index could crash. `deep`: read all of it, in a
+    child process, also when nobody touched its files since they were left clean.
+    """
     store = open_store(settings, workspace, "probe")
     try:
-        fingerprint = store.fingerprint()
-        if not fingerprint:
-            return []
-        if state is None or state[0]:
-            reason: str | None = "was not closed cleanly"
-        else:
-            # Files that nobody touched since they were left clean need no look inside.
-            reason = store.damage(deep=state[1] != fingerprint)
+        return _damage(ledger, store, store_target(settings), deep=deep)
+    finally:
+        store.close()
+
+
+def _damage(ledger: Ledger, store: Store, target: str, *, deep: bool) -> str | None:
+    fingerprint = store.fingerprint()
+    state = ledger.store_state(target)
+    held = any(found.store == target for found in ledger.collections())
+    # Also a store whose first sync was killed, so that the ledger holds nothing to be in it.
+    if not fingerprint or (state is None and not held):
+        return None
+    if state is None or state[0]:
+        return "was not closed cleanly"
+    # Files that nobody touched since they were left clean need no look inside.
+    return store.damage(deep=deep or state[1] != fingerprint)
+
+
+def _mistrust(ledger: Ledger, settings: Settings, workspace: Workspace, target: str) -> list[str]:
+    """Put a store aside that cannot be trusted; everything in it then syncs anew."""
+    store = open_store(settings, workspace, "probe")
+    try:
+        reason = _damage(ledger, store, target, deep=False)
         if reason is None:
             return []
         kept = store.set_aside()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embclust.errors import CollectionNotFoundError
-from embclust.steps.sync import open_store
+from embclust.steps.sync import open_store, store_damage
 
 if TYPE_CHECKING:
     from embclust.config import Settings
@@ -56,8 +56,14 @@ def check_collection(
     *,
     full: bool = False,
 ) -> CheckReport:
-    """Compare count, ids, fields and vectors: a sample of 1,000 rows, with `full` all of them."""
+    """Compare count, ids, fields and vectors: a sample of 1,000 rows, with `full` all of them.
+
+    A store that cannot be trusted is not opened; why it cannot is the only difference then.
+    """
     expected = ledger.embeddings(collection)
+    reason = store_damage(ledger, settings, workspace, deep=True)
+    if reason is not None:
+        return CheckReport(collection.name, len(expected.ids), 0, 0, [f"the store {reason}"])
     position = {item_id: i for i, item_id in enumerate(expected.ids)}
     rng = np.random.default_rng(0)
     wanted = (

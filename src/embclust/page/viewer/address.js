@@ -37,7 +37,10 @@ export function readAddress(text, defaults, known) {
   }
   if (params.has("pin")) state.pinned = known.rowOf(params.get("pin"));
   const camera = (params.get("camera") ?? "").split(",").map(Number);
-  if (camera.length === 9 && camera.every((value) => Number.isFinite(value) && Math.abs(value) < 100)) {
+  if (
+    camera.length === 9 &&
+    camera.every((value) => Number.isFinite(value) && Math.abs(value) < 100)
+  ) {
     state.cameras = { [state.dims]: camera };
   }
   return state;

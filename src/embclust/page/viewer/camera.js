@@ -6,11 +6,22 @@
 /** gl-plot3d's field of view is a quarter of π; half of it is seen above the middle. */
 const SPREAD = Math.tan(Math.PI / 8);
 
-export function defaultCamera(dims, aspect) {
-  const narrow = Math.min(1, aspect);
-  if (dims === 2) return [0, 0, 1.08 / SPREAD / narrow, 0, 0, 0, 0, 1, 0];
-  const far = 1.75 / Math.sqrt(narrow);
-  return [far, far, far * 0.62, 0, 0, 0, 0, 0, 1];
+/** The camera that shows all: the flat square, or all points within `radius` of the middle. */
+export function defaultCamera(dims, aspect, radius) {
+  const spread = SPREAD * Math.min(1, aspect);
+  if (dims === 2) return [0, 0, 1.08 / spread, 0, 0, 0, 0, 1, 0];
+  const distance = (1.04 * Math.max(radius, 0.3)) / Math.sin(Math.atan(spread));
+  const [sideways, upwards] = [0.648, 0.4];
+  return [distance * sideways, distance * sideways, distance * upwards, 0, 0, 0, 0, 0, 1];
+}
+
+/** The distance of the farthest point from the middle. */
+export function radiusOf({ x, y, z }) {
+  let most = 0;
+  for (let row = 0; row < x.length; row += 1) {
+    most = Math.max(most, Math.hypot(x[row], y[row], z[row]));
+  }
+  return most;
 }
 
 export function toPlotly([ex, ey, ez, cx, cy, cz, ux, uy, uz]) {

@@ -14,8 +14,17 @@ export function facts(model, row, columns) {
     .map((column) => [column.name, cell(column, row)])
     .filter(([, value]) => value !== null && value !== label);
   return [
-    h("p", { class: "in-cluster" }, swatch(cluster ? colourOf(cluster.number) : NOISE), clusterName(model, row)),
-    h("dl", {}, lines.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value))))),
+    h(
+      "p",
+      { class: "in-cluster" },
+      swatch(cluster ? colourOf(cluster.number) : NOISE),
+      clusterName(model, row),
+    ),
+    h(
+      "dl",
+      {},
+      lines.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value)))),
+    ),
   ];
 }
 
@@ -58,5 +67,8 @@ export function beside(pixel, box, area) {
     const start = after + length <= room ? after : at - GAP - length;
     return Math.max(4, Math.min(start, room - length - 4));
   };
-  return { left: flip(pixel.left, box.width, area.width), top: flip(pixel.top, box.height, area.height) };
+  return {
+    left: flip(pixel.left, box.width, area.width),
+    top: flip(pixel.top, box.height, area.height),
+  };
 }

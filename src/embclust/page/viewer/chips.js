@@ -15,18 +15,32 @@ export function createChips(app) {
       chips.push(chip(`“${state.query.trim()}”: ${hits}`, () => app.search("")));
     }
     if (state.selection) {
-      chips.push(chip(`Selection: ${number(state.selection.length)} points`, () => app.set({ selection: null })));
+      chips.push(
+        chip(`Selection: ${number(state.selection.length)} points`, () =>
+          app.set({ selection: null }),
+        ),
+      );
     }
     for (const [by, keys] of state.filters) {
       const grouping = derived.groupingOf(by);
       for (const group of grouping.groups.filter(({ key }) => keys.has(key))) {
         const text = `${by === "" ? "Cluster" : by}: ${group.label}`;
-        chips.push(chip(text, () => app.set({ filters: toggled(app.state().filters, by, group.key, false) })));
+        chips.push(
+          chip(text, () =>
+            app.set({ filters: toggled(app.state().filters, by, group.key, false) }),
+          ),
+        );
       }
     }
     if (chips.length) {
       const { length } = derived.shownRows;
-      chips.push(h("span", { class: "status", role: "status" }, `${number(length)} of ${number(app.model.count)} shown`));
+      chips.push(
+        h(
+          "span",
+          { class: "status", role: "status" },
+          `${number(length)} of ${number(app.model.count)} shown`,
+        ),
+      );
     }
     fill(element, chips);
   }

@@ -69,8 +69,9 @@ export function listen(host, map, mode, on) {
     start = null;
     trail = [];
   };
-  host.addEventListener("pointerup", up);
-  host.addEventListener("pointercancel", up);
+  // On the window: turning in 3D may end outside the map, and is not captured, for Plotly's sake.
+  addEventListener("pointerup", up);
+  addEventListener("pointercancel", up);
   host.addEventListener("pointerleave", () => {
     cancelAnimationFrame(frame);
     on.hover(null);

@@ -84,7 +84,10 @@ function lastAtMost(edges, value, last) {
 }
 
 function short(value) {
-  return Number(value.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4, useGrouping: false });
+  return Number(value.toPrecision(4)).toLocaleString("en", {
+    maximumSignificantDigits: 4,
+    useGrouping: false,
+  });
 }
 
 /** Count, and drop the last group (noise, empty) when nothing is in it. */

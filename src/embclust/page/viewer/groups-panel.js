@@ -31,7 +31,10 @@ export function createGroupsPanel(app) {
       title.textContent = grouping.title;
       sort.value = state.sort;
       rows = sorted(app.model, grouping, state.sort).map((group) => groupRow(app, grouping, group));
-      fill(list, rows.map(({ item }) => item));
+      fill(
+        list,
+        rows.map(({ item }) => item),
+      );
     }
     const keys = state.filters.get(grouping.by);
     for (const { item, button, group } of rows) {
@@ -89,18 +92,33 @@ function groupRow(app, grouping, group) {
     h("span", { class: "count" }, `${number(size)} · ${percent(size / total)}`),
   );
   const strip = pictures.length
-    ? h("div", { class: "strip", "aria-hidden": "true" }, pictures.map((row) => thumbs.picture(row, "")))
+    ? h(
+        "div",
+        { class: "strip", "aria-hidden": "true" },
+        pictures.map((row) => thumbs.picture(row, "")),
+      )
     : null;
   const head = h("div", { class: "group-head" }, button);
-  const item = h("li", { class: "group", onpointerenter: hover(true), onpointerleave: hover(false) }, head, strip);
-  if (group.key !== "" || grouping.by === BY_CLUSTER) withDetails(app, grouping, group, cluster, head, item);
+  const item = h(
+    "li",
+    { class: "group", onpointerenter: hover(true), onpointerleave: hover(false) },
+    head,
+    strip,
+  );
+  if (group.key !== "" || grouping.by === BY_CLUSTER)
+    withDetails(app, grouping, group, cluster, head, item);
   return { item, button, group };
 }
 
 /** A button that opens what is known of the group, made when first opened. */
 function withDetails(app, grouping, group, cluster, head, item) {
   let details = null;
-  const more = h("button", { type: "button", class: "more", "aria-expanded": "false", "aria-label": `About ${group.label}` });
+  const more = h("button", {
+    type: "button",
+    class: "more",
+    "aria-expanded": "false",
+    "aria-label": `About ${group.label}`,
+  });
   more.addEventListener("click", () => {
     if (!details) {
       details = groupDetails(app, grouping, group, cluster);
@@ -124,15 +142,28 @@ function groupDetails(app, grouping, group, cluster) {
   );
   const typical = (cluster?.medoids ?? []).slice(0, 12);
   const parts = [
-    cluster?.keywords.length ? [h("h3", {}, "Keywords"), h("p", {}, cluster.keywords.join(", "))] : null,
-    lifts.length ? [h("h3", {}, "More often here than elsewhere"), h("ul", { class: "lifts" }, lifts.map(lift))] : null,
+    cluster?.keywords.length
+      ? [h("h3", {}, "Keywords"), h("p", {}, cluster.keywords.join(", "))]
+      : null,
+    lifts.length
+      ? [
+          h("h3", {}, "More often here than elsewhere"),
+          h("ul", { class: "lifts" }, lifts.map(lift)),
+        ]
+      : null,
     typical.length
       ? [
           h("h3", {}, "Most typical"),
-          h("div", { class: "tiles" }, typical.map((row) => rowButton(app, row))),
+          h(
+            "div",
+            { class: "tiles" },
+            typical.map((row) => rowButton(app, row)),
+          ),
         ]
       : null,
-    cluster?.source ? h("p", { class: "quiet" }, `Named by ${cluster.source}. Cluster number ${cluster.number}.`) : null,
+    cluster?.source
+      ? h("p", { class: "quiet" }, `Named by ${cluster.source}. Cluster number ${cluster.number}.`)
+      : null,
   ];
   const filled = parts.some(Boolean);
   return h(
@@ -143,6 +174,11 @@ function groupDetails(app, grouping, group, cluster) {
 
   function lift({ column, value, lift: times, share }) {
     const factor = times >= 10 ? Math.round(times) : times.toFixed(1);
-    return h("li", {}, h("span", {}, `${column} = ${value}`), h("span", { class: "count" }, `${factor}× · ${percent(share)}`));
+    return h(
+      "li",
+      {},
+      h("span", {}, `${column} = ${value}`),
+      h("span", { class: "count" }, `${factor}× · ${percent(share)}`),
+    );
   }
 }

@@ -33,11 +33,20 @@ export function createHeader(app) {
     h("option", { value: BY_CLUSTER }, "Colour: cluster"),
     groupable(model).map(({ name }) => h("option", { value: name }, `Colour: ${name}`)),
   );
-  const theme = h("button", { type: "button", class: "icon", onclick: () => app.set({ theme: nextTheme(app.state().theme) }) });
+  const theme = h("button", {
+    type: "button",
+    class: "icon",
+    onclick: () => app.set({ theme: nextTheme(app.state().theme) }),
+  });
   const element = h(
     "header",
     {},
-    h("div", { class: "headline" }, h("h1", {}, model.title), h("p", { class: "quiet" }, summary(model))),
+    h(
+      "div",
+      { class: "headline" },
+      h("h1", {}, model.title),
+      h("p", { class: "quiet" }, summary(model)),
+    ),
     h(
       "div",
       { class: "controls" },
@@ -66,15 +75,27 @@ export function createHeader(app) {
 function summary(model) {
   const drawn = model.count < model.total ? ` of ${number(model.total)}` : "";
   const clusters = model.clusters.length === 1 ? "1 cluster" : `${model.clusters.length} clusters`;
-  const parts = [`${number(model.count)}${drawn} points`, clusters, model.collection, model.encoder];
+  const parts = [
+    `${number(model.count)}${drawn} points`,
+    clusters,
+    model.collection,
+    model.encoder,
+  ];
   return parts.filter(Boolean).join(" · ");
 }
 
 function dimensionSwitch(app) {
   const choices = dimensions(app.model).map((dims) =>
-    h("button", { type: "button", "data-dims": dims, onclick: () => app.set({ dims }) }, `${dims}D`),
+    h(
+      "button",
+      { type: "button", "data-dims": dims, onclick: () => app.set({ dims }) },
+      `${dims}D`,
+    ),
   );
-  const element = choices.length > 1 ? h("div", { class: "switch", role: "group", "aria-label": "Dimensions" }, choices) : null;
+  const element =
+    choices.length > 1
+      ? h("div", { class: "switch", role: "group", "aria-label": "Dimensions" }, choices)
+      : null;
   const update = (state) => {
     for (const choice of choices) {
       choice.setAttribute("aria-pressed", String(choice.dataset.dims === String(state.dims)));
@@ -92,17 +113,41 @@ function aboutDialog({ model }) {
   const ours = [
     ["Collection", model.collection],
     ["Encoder", model.encoder],
-    ["Points", model.count < model.total ? `${number(model.count)} drawn of ${number(model.total)}` : number(model.count)],
+    [
+      "Points",
+      model.count < model.total
+        ? `${number(model.count)} drawn of ${number(model.total)}`
+        : number(model.count),
+    ],
     ["Clusters", String(model.clusters.length)],
     ["embclust", model.version],
   ];
   const facts = [...ours.filter(([name]) => !told.has(name.toLowerCase())), ...model.facts];
-  const pairs = (lines) => h("dl", {}, lines.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  const pairs = (lines) =>
+    h(
+      "dl",
+      {},
+      lines.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    );
   const dialog = h("dialog", { "aria-label": "About this map" });
   return fill(dialog, [
-    h("div", { class: "bar" }, h("h2", {}, "About this map"), h("button", { type: "button", onclick: () => dialog.close() }, "Close")),
+    h(
+      "div",
+      { class: "bar" },
+      h("h2", {}, "About this map"),
+      h("button", { type: "button", onclick: () => dialog.close() }, "Close"),
+    ),
     pairs(facts),
-    model.warnings.length ? [h("h3", {}, "Notes"), h("ul", {}, model.warnings.map((text) => h("li", {}, text)))] : null,
+    model.warnings.length
+      ? [
+          h("h3", {}, "Notes"),
+          h(
+            "ul",
+            {},
+            model.warnings.map((text) => h("li", {}, text)),
+          ),
+        ]
+      : null,
     h("h3", {}, "Keys"),
     pairs(KEYS),
     model.credit ? h("p", { class: "quiet" }, model.credit) : null,

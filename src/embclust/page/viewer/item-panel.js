@@ -43,14 +43,21 @@ export function createItemPanel(app) {
       neighbours.length
         ? [
             h("h3", {}, "Nearest neighbours"),
-            h("div", { class: "tiles" }, neighbours.map((near) => rowButton(app, near))),
+            h(
+              "div",
+              { class: "tiles" },
+              neighbours.map((near) => rowButton(app, near)),
+            ),
           ]
         : null,
     ];
   }
 
   function hint() {
-    return [h("h2", {}, "No point is pinned"), h("p", { class: "quiet" }, "Click a point on the map, or one in the list of points.")];
+    return [
+      h("h2", {}, "No point is pinned"),
+      h("p", { class: "quiet" }, "Click a point on the map, or one in the list of points."),
+    ];
   }
 
   return { element, update };

@@ -3,6 +3,9 @@
 import { h } from "./dom.js";
 import { toScreen } from "./projection.js";
 
+/** Pixels at the foot of the map that the tools take. */
+const BELOW = 52;
+
 /**
  * Which labels are shown where: those asked for first win, and none overlaps another or leaves the
  * map. `wanted` is [{ left, top, width, height }], the middle of each and its size; the result has
@@ -20,7 +23,10 @@ export function withoutOverlaps(wanted, size, gap = 3) {
     const out = box.left < 0 || box.top < 0 || box.right > size.width || box.bottom > size.height;
     const hit = taken.some(
       (other) =>
-        box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom,
+        box.left < other.right &&
+        other.left < box.right &&
+        box.top < other.bottom &&
+        other.top < box.bottom,
     );
     if (out || hit) return false;
     taken.push(box);
@@ -49,7 +55,7 @@ export function createLabels(host, model) {
       width: element.offsetWidth,
       height: element.offsetHeight,
     }));
-    const shown = withoutOverlaps(boxes, size);
+    const shown = withoutOverlaps(boxes, { ...size, height: size.height - BELOW });
     wanted.forEach(({ element }, i) => {
       element.hidden = !shown[i];
       element.style.transform = `translate(${boxes[i].left}px, ${boxes[i].top}px) translate(-50%, -50%)`;

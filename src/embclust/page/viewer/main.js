@@ -17,7 +17,10 @@ function read(id) {
 
 function start(root) {
   const model = createModel(read("page-data"));
-  const app = createApp(model, () => read("page-sheets"), { onChange: render, onCamera: keepAddress });
+  const app = createApp(model, () => read("page-sheets"), {
+    onChange: render,
+    onCamera: keepAddress,
+  });
   const chips = createChips(app);
   const header = createHeader(app);
   const map = createMapView(app, chips.element);
@@ -28,10 +31,16 @@ function start(root) {
   };
   const tabs = createTabs(app, panels);
   const parts = [header, chips, tabs, ...Object.values(panels), map];
-  const side = [tabs.element, Object.values(panels).map(({ element }) => element)];
+  const side = [
+    tabs.element,
+    Object.values(panels).map(({ element }) => element),
+    model.credit ? h("footer", {}, model.credit) : null,
+  ];
   fill(root, [
     header.element,
-    model.warnings.length ? h("p", { class: "notes", role: "note" }, model.warnings.join(" ")) : null,
+    model.warnings.length
+      ? h("p", { class: "notes", role: "note" }, model.warnings.join(" "))
+      : null,
     h("div", { class: "body" }, map.element, h("aside", { "aria-label": "Details" }, side)),
   ]);
 
@@ -53,7 +62,11 @@ function start(root) {
       written = app.address();
       if (`#${written}` === (location.hash || "#")) return;
       try {
-        history.replaceState(null, "", written ? `#${written}` : location.pathname + location.search);
+        history.replaceState(
+          null,
+          "",
+          written ? `#${written}` : location.pathname + location.search,
+        );
       } catch {
         // Some browsers refuse this for files; the page works without it.
       }
@@ -74,7 +87,8 @@ function start(root) {
 
 /** Keys that work everywhere but in a field. */
 function shortcut(event, app, header, map) {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]"))
+    return;
   const typing = event.target.closest?.("input, select, textarea");
   if (event.key === "Escape") app.stepBack();
   else if (typing) return;
@@ -89,6 +103,8 @@ const root = document.getElementById("app");
 try {
   start(root);
 } catch (error) {
-  fill(root, [h("p", { class: "notice", role: "alert" }, `This page could not be shown: ${error.message}`)]);
+  fill(root, [
+    h("p", { class: "notice", role: "alert" }, `This page could not be shown: ${error.message}`),
+  ]);
   throw error;
 }

@@ -1,5 +1,6 @@
 /** The map with everything that lies on it: tools, labels, card, outline. */
 
+import { radiusOf } from "./camera.js";
 import { createCard } from "./card.js";
 import { fill, h } from "./dom.js";
 import { listen } from "./gestures.js";
@@ -26,18 +27,22 @@ export function createMapView(app, chips) {
   const labelHost = h("div", { class: "labels", "aria-hidden": "true" });
   const element = h(
     "main",
-    { class: "map", tabindex: "0", role: "application", "aria-label": "Map of the points. Arrow keys move it, plus and minus zoom." },
+    {
+      class: "map",
+      tabindex: "0",
+      role: "application",
+      "aria-label": "Map of the points. Arrow keys move it, plus and minus zoom.",
+    },
     svg,
     labelHost,
     chips,
     tools.element,
-    model.credit ? h("p", { class: "credit over" }, model.credit) : null,
   );
   if (!hasWebGL()) {
     fill(element, [chips, noWebGL()]);
     return { element, update() {}, resetCamera() {}, restoreCameras() {} };
   }
-  const map = createMap(element, app.cameraMoved);
+  const map = createMap(element, radiusOf(model.layouts[3] ?? model.layouts[2]), app.cameraMoved);
   const labels = model.layouts[2] ? createLabels(labelHost, model) : null;
   const card = createCard(element, model, app.thumbs);
   let lit = new Uint8Array(model.count).fill(1);
@@ -65,7 +70,10 @@ export function createMapView(app, chips) {
       if (row >= 0) app.pin(row);
     },
     outline(polygon) {
-      outline.setAttribute("points", (polygon ?? []).map(({ left, top }) => `${left},${top}`).join(" "));
+      outline.setAttribute(
+        "points",
+        (polygon ?? []).map(({ left, top }) => `${left},${top}`).join(" "),
+      );
     },
     select(polygon) {
       const matrix = map.matrix();
@@ -95,7 +103,10 @@ export function createMapView(app, chips) {
   const redraw = oneAtATime(async (state, derived) => {
     const { dims, hovered, marked, pinned } = state;
     const style = getComputedStyle(element);
-    const ink = { unlit: style.getPropertyValue("--unlit").trim(), mark: style.getPropertyValue("--mark").trim() };
+    const ink = {
+      unlit: style.getPropertyValue("--unlit").trim(),
+      mark: style.getPropertyValue("--mark").trim(),
+    };
     const version = app.version();
     lit = derived.shown;
     const index = derived.grouping.groups.findIndex(({ key }) => key === hovered);
@@ -105,7 +116,15 @@ export function createMapView(app, chips) {
     const ringed = pinned === null ? [] : [pinned, ...neighboursOf(model, pinned)];
     const marks = marked === null ? ringed : [marked, ...ringed.slice(1)];
     const { grouping } = derived;
-    const parts = { layout: model.layouts[dims], dims, grouping, lit, marks, ink, side: shortSide() };
+    const parts = {
+      layout: model.layouts[dims],
+      dims,
+      grouping,
+      lit,
+      marks,
+      ink,
+      side: shortSide(),
+    };
     await map.draw(buildTraces(parts), dims);
     element.dataset.drawn = String(version);
   });
@@ -129,7 +148,11 @@ function toolbar(app, reset) {
   const choices = TOOLS.map(([tool, label]) =>
     h("button", { type: "button", "data-tool": tool, onclick: () => app.set({ tool }) }, label),
   );
-  const group = h("div", { class: "switch", role: "group", "aria-label": "What dragging does" }, choices);
+  const group = h(
+    "div",
+    { class: "switch", role: "group", "aria-label": "What dragging does" },
+    choices,
+  );
   const hint = h("span", { class: "quiet" });
   const element = h(
     "div",
@@ -140,7 +163,8 @@ function toolbar(app, reset) {
   );
   const update = (state) => {
     group.hidden = state.dims === 3;
-    hint.textContent = state.dims === 3 ? "Drag to turn, scroll to zoom, click a point to pin it" : "";
+    hint.textContent =
+      state.dims === 3 ? "Drag to turn, scroll to zoom, click a point to pin it" : "";
     for (const choice of choices) {
       choice.setAttribute("aria-pressed", String(choice.dataset.tool === state.tool));
     }
@@ -153,7 +177,11 @@ function noWebGL() {
     "div",
     { class: "notice", role: "alert" },
     h("h2", {}, "The map cannot be drawn"),
-    h("p", {}, "This browser offers no WebGL, which the map needs. Try another browser, or turn on hardware acceleration in this one's settings. The list of clusters, the points and the search work without it."),
+    h(
+      "p",
+      {},
+      "This browser offers no WebGL, which the map needs. Try another browser, or turn on hardware acceleration in this one's settings. The list of clusters, the points and the search work without it.",
+    ),
   );
 }
 

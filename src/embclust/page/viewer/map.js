@@ -32,10 +32,10 @@ export function hasWebGL() {
 }
 
 /**
- * Make the map in `host`. `onCamera(dims, camera)` hears of every move the user made.
+ * Make the map in `host`; all points of the 3D layout lie within `radius`. `onCamera(dims, camera)` hears of every move the user made.
  * Returns { draw, setCamera, camera, matrix, size, restore }.
  */
-export function createMap(host, onCamera) {
+export function createMap(host, radius, onCamera) {
   const plot = h("div", { class: "plot" });
   host.prepend(plot);
   const cameras = {};
@@ -43,7 +43,7 @@ export function createMap(host, onCamera) {
   let wired = false;
 
   const size = () => ({ width: host.clientWidth || 1, height: host.clientHeight || 1 });
-  const camera = () => cameras[dims] ?? defaultCamera(dims, size().width / size().height);
+  const camera = () => cameras[dims] ?? defaultCamera(dims, size().width / size().height, radius);
 
   async function draw(traces, nextDims) {
     dims = nextDims;

@@ -7,9 +7,30 @@
  * Fernandes 2009). Lightness is kept to what reads on light and dark.
  */
 const BASE = Object.freeze([
-  "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#882255", "#999933",
-  "#4a3aa7", "#695a00", "#5ad296", "#8778f0", "#b43c96", "#693ca5", "#a54b4b", "#007869",
-  "#f087e1", "#c3c369", "#5a5ad2", "#ff6987", "#a5784b", "#e1a5c3", "#5a87c3", "#784b78",
+  "#0072b2",
+  "#e69f00",
+  "#009e73",
+  "#cc79a7",
+  "#d55e00",
+  "#56b4e9",
+  "#882255",
+  "#999933",
+  "#4a3aa7",
+  "#695a00",
+  "#5ad296",
+  "#8778f0",
+  "#b43c96",
+  "#693ca5",
+  "#a54b4b",
+  "#007869",
+  "#f087e1",
+  "#c3c369",
+  "#5a5ad2",
+  "#ff6987",
+  "#a5784b",
+  "#e1a5c3",
+  "#5a87c3",
+  "#784b78",
 ]);
 
 export const NOISE = "#a8a8a8";
@@ -62,8 +83,10 @@ function oklch(lightness, chroma, hue) {
     -0.0041960863 * l - 0.7034186147 * m + 1.707614701 * s,
   ];
   return hex(
-    linear.map((value) =>
-      255 * (value <= 0.0031308 ? 12.92 * value : 1.055 * Math.max(0, value) ** (1 / 2.4) - 0.055),
+    linear.map(
+      (value) =>
+        255 *
+        (value <= 0.0031308 ? 12.92 * value : 1.055 * Math.max(0, value) ** (1 / 2.4) - 0.055),
     ),
   );
 }

@@ -12,7 +12,11 @@ const PAGE = 60;
 export function createPointsPanel(app) {
   const { model } = app;
   const title = h("h2", {});
-  const save = h("button", { type: "button", onclick: () => download(app, app.derived().shownRows) }, "Save as CSV");
+  const save = h(
+    "button",
+    { type: "button", onclick: () => download(app, app.derived().shownRows) },
+    "Save as CSV",
+  );
   const list = h("ul", { class: "points" });
   const more = h("button", { type: "button", class: "wide", onclick: () => grow() }, "Show more");
   const element = h("div", { class: "panel" }, h("div", { class: "bar" }, title, save), list, more);
@@ -31,11 +35,14 @@ export function createPointsPanel(app) {
     rows = shownRows;
     length = 0;
     const all = rows.length === model.count;
-    title.textContent = all ? `All ${number(rows.length)} points` : `${number(rows.length)} of ${number(model.count)} points`;
+    title.textContent = all
+      ? `All ${number(rows.length)} points`
+      : `${number(rows.length)} of ${number(model.count)} points`;
     fill(list, []);
     save.disabled = rows.length === 0;
     grow();
-    if (!rows.length) fill(list, [h("li", { class: "quiet" }, "Nothing matches. Remove a filter above the map.")]);
+    if (!rows.length)
+      fill(list, [h("li", { class: "quiet" }, "Nothing matches. Remove a filter above the map.")]);
   }
 
   return { element, update };
@@ -49,13 +56,24 @@ function pointItem(app, row) {
     {},
     h(
       "button",
-      { type: "button", class: "point", onclick: () => app.pin(row), onpointerenter: () => app.mark(row), onpointerleave: () => app.mark(null) },
+      {
+        type: "button",
+        class: "point",
+        onclick: () => app.pin(row),
+        onpointerenter: () => app.mark(row),
+        onpointerleave: () => app.mark(null),
+      },
       model.pictures ? thumbs.picture(row, "") : null,
       h(
         "span",
         { class: "words" },
         h("span", { class: "text" }, labelOf(model, row)),
-        h("span", { class: "quiet" }, swatch(cluster ? colourOf(cluster.number) : NOISE), clusterName(model, row)),
+        h(
+          "span",
+          { class: "quiet" },
+          swatch(cluster ? colourOf(cluster.number) : NOISE),
+          clusterName(model, row),
+        ),
       ),
     ),
   );

@@ -34,7 +34,13 @@ export function rowAt(matrix, size, layout, lit, pixel, radius, reach) {
   let nearest = reach * reach;
   for (let row = 0; row < lit.length; row += 1) {
     if (!lit[row]) continue;
-    const { left, top, depth } = toScreen(matrix, size, layout.x[row], layout.y[row], layout.z[row]);
+    const { left, top, depth } = toScreen(
+      matrix,
+      size,
+      layout.x[row],
+      layout.y[row],
+      layout.z[row],
+    );
     if (depth <= 0) continue;
     const distance = (left - pixel.left) ** 2 + (top - pixel.top) ** 2;
     if (distance <= radius * radius && depth < frontDepth) {

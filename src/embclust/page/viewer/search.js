@@ -4,7 +4,10 @@ import { cell } from "./model.js";
 
 /** Lower case without accents, so that "ete" finds "Été". */
 export function fold(text) {
-  return text.normalize("NFKD").replace(/\p{M}+/gu, "").toLowerCase();
+  return text
+    .normalize("NFKD")
+    .replace(/\p{M}+/gu, "")
+    .toLowerCase();
 }
 
 /** One folded text per row: its id, its cluster-independent text fields, and no numbers. */

@@ -18,7 +18,12 @@ export function overRepresented(columns, rows, limit) {
       const lift = count / rows.length / (all[code] / total);
       const z = logOddsZ(count, rows.length, all[code] - count, total - rows.length);
       if (lift >= 1.2 && z >= 3) {
-        found.push({ column: column.name, value: column.values[code], lift, share: count / rows.length });
+        found.push({
+          column: column.name,
+          value: column.values[code],
+          lift,
+          share: count / rows.length,
+        });
       }
     });
   }

@@ -18,7 +18,10 @@ export function createThumbs(tiles, readSheets) {
       sheets ??= readSheets();
       const image = new Image();
       image.src = sheets[index];
-      images.set(index, image.decode().then(() => image));
+      images.set(
+        index,
+        image.decode().then(() => image),
+      );
     }
     return images.get(index);
   }
@@ -31,9 +34,15 @@ export function createThumbs(tiles, readSheets) {
     }
     const tile = rows[row] - 1;
     const each = tiles.across * tiles.across;
-    const [left, top] = [tile % each % tiles.across, Math.floor((tile % each) / tiles.across)];
+    const [left, top] = [(tile % each) % tiles.across, Math.floor((tile % each) / tiles.across)];
     const [width, height] = [sizes[2 * tile], sizes[2 * tile + 1]];
-    const canvas = h("canvas", { class: "picture", role: "img", "aria-label": label, width, height });
+    const canvas = h("canvas", {
+      class: "picture",
+      role: "img",
+      "aria-label": label,
+      width,
+      height,
+    });
     sheet(Math.floor(tile / each))
       .then((image) => {
         const from = [left * tiles.side, top * tiles.side, width, height];

@@ -34,7 +34,9 @@ export function buildTraces({ layout, dims, grouping, lit, marks, ink, side }) {
     traces.push(points(layout, unlit, { size: size * 0.6, color: ink.unlit, opacity: 0.35 }));
   }
   for (const [color, rows] of byColour) {
-    traces.push(points(layout, rows, { size, color, opacity: grouping.by === BY_CLUSTER ? 0.92 : 0.9 }));
+    traces.push(
+      points(layout, rows, { size, color, opacity: grouping.by === BY_CLUSTER ? 0.92 : 0.9 }),
+    );
   }
   if (marks.length) {
     const ring = { size: size + 7, color: ink.mark, symbol: "circle-open", opacity: 1 };

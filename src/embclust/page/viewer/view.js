@@ -25,7 +25,12 @@ export function createView(model) {
   });
   return (state) => {
     const hits = hitsOf(state.query);
-    return { groupingOf, grouping: groupingOf(state.colour), hits, ...shownOf(state.filters, hits, state.selection) };
+    return {
+      groupingOf,
+      grouping: groupingOf(state.colour),
+      hits,
+      ...shownOf(state.filters, hits, state.selection),
+    };
   };
 }
 
