@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from tests.fault_server import FaultServer
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LEAKS = ("EMBCLUST_", "CHROMA_", "OPENAI_")
+# How long an example takes depends on the machine; tests never assert times.
+hypothesis_settings.register_profile("embclust", deadline=None)
+hypothesis_settings.load_profile("embclust")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 

@@ -169,8 +169,8 @@ class CollectionReport:
     """One collection's part of an index run.
 
     rows = indexed + reused + updated + unchanged + missing + failed + pending.
-    `gone` rows are in the collection but no longer in the table; `count` is what is in the
-    collection now.
+    `gone` rows were in the collection and are no longer in the table (with `--prune` they are
+    removed); `count` is what is in the collection now.
     """
 
     collection: str

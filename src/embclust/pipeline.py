@@ -71,14 +71,20 @@ _SETTLED = 50
 
 
 def run_stages(
-    inputs: Iterable[object], prepare: Prepare, encoder: Encoder, *, chunk: int = 4
+    inputs: Iterable[object],
+    prepare: Prepare,
+    encoder: Encoder,
+    *,
+    chunk: int = 4,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Outcome]:
     """Yield outcomes in order while later inputs are fetched, prepared and encoded.
 
     `inputs` is pulled in a thread of its own; it ends early by ending the iterable. `prepare`
     runs in worker threads and never raises for a bad input. An error in any stage is raised
     here after the outcomes before it were yielded. `chunk` inputs make one task, so that cheap
-    inputs do not pay for a hand-over each.
+    inputs do not pay for a hand-over each. Once `stop()` is true, no further batch is encoded:
+    what waits is dropped, what was encoded is still yielded.
     """
     stopping = threading.Event()
     depth = 2 * max(1, encoder.batch_size // chunk) + 4
@@ -87,7 +93,7 @@ def run_stages(
     pool = ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="prepare")
     threads = [
         threading.Thread(target=_feed, args=(inputs, prepare, pool, chunk, futures, stopping)),
-        threading.Thread(target=_encode_all, args=(futures, encoder, outcomes, stopping)),
+        threading.Thread(target=_encode_all, args=(futures, encoder, outcomes, stopping, stop)),
     ]
     for thread in threads:
         thread.start()
@@ -142,25 +148,28 @@ def _encode_all(
     encoder: Encoder,
     outcomes: queue.Queue[Outcome | BaseException | None],
     stopping: threading.Event,
+    stop: Callable[[], bool],
 ) -> None:
     batches = _Batches(encoder)
     problem: BaseException | None = None
     future: Future[list[object]] | BaseException | None = None
     ended = False
     try:
-        while not stopping.is_set():
+        while not stopping.is_set() and not stop():
             future = futures.get()
             if future is _END or isinstance(future, BaseException):
                 problem, ended = future, future is _END
                 break
             for one in future.result():
                 batches.add(one)
+                if stop():
+                    break
                 if batches.full():
                     outcomes.put(batches.encode())
                 elif batches.outcome.jobs() >= _SETTLED:
                     outcomes.put(batches.settled())
         if batches.outcome.jobs() or batches.waiting:
-            outcomes.put(batches.encode())
+            outcomes.put(batches.settled() if stop() else batches.encode())
     except BaseException as error:  # noqa: BLE001 - handed to the thread that can raise it
         problem = error
     stopping.set()

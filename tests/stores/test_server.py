@@ -91,7 +91,7 @@ def test_something_else_at_the_address_is_a_usage_error() -> None:
 def test_a_server_that_is_killed_and_comes_back(tmp_path: Path) -> None:
     port = free_port()
     process = start(tmp_path / "server", port)
-    store = at(f"http://127.0.0.1:{port}", retries=6)
+    store = at(f"http://127.0.0.1:{port}", retries=8)
     store.create(info("shoes"))
     store.upsert(batch(["a", "b"]))
     process.kill()

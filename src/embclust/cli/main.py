@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from embclust import __version__
-from embclust.cli import index, manage, maps, upkeep
+from embclust.cli import demo, index, manage, maps, upkeep
 from embclust.cli.console import clean, print_json
 from embclust.cli.signals import leave_at_once
 from embclust.errors import EmbclustError, InterruptedRun
@@ -40,6 +40,7 @@ app.command("check")(upkeep.check)
 app.command("rebuild-store")(upkeep.rebuild_store)
 app.command("gc")(upkeep.gc)
 app.command("init")(manage.init)
+app.command("demo")(demo.demo)
 app.add_typer(manage.config_app, name="config")
 
 
@@ -71,7 +72,8 @@ def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one retu
         given.insert(0, "--debug")
     try:
         with leave_at_once():
-            code = app(given, prog_name="embclust", standalone_mode=False)
+            # `demo` runs other commands, through this function.
+            code = app(given, prog_name="embclust", standalone_mode=False, obj=main)
         sys.stdout.flush()
         return int(code or 0)
     except EmbclustError as error:

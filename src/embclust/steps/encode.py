@@ -107,7 +107,7 @@ def encode_modality(
     title = "Pictures" if modality == "image" else "Texts"
     with progress.stage(title, total) as bar:
         chunk = 4 if modality == "image" else _TEXT_CHUNK
-        for outcome in run_stages(inputs, prepare, encoder, chunk=chunk):
+        for outcome in run_stages(inputs, prepare, encoder, chunk=chunk, stop=stop):
             if outcome.vectors is not None and not pinned:
                 dim = outcome.vectors.shape[1]
                 staging.ledger.pin_encoder(collection.encoder, dim, encoder.fingerprint())

@@ -108,11 +108,15 @@ def run_index(
             refresh=options.refresh,
             reencode=options.reencode,
         )
+        gone = [_gone(staging, target, settings) for target in targets]
         notes = _prune_or_refuse(staging, targets, settings, options, len(rejected))
         results = _encode(
             staging, encoders, settings, table.folder, thumbs, options, progress, stop
         )
-        reports = [_report(ledger, staging, target, settings) for target in targets]
+        reports = [
+            _report(ledger, staging, target, left)
+            for target, left in zip(targets, gone, strict=True)
+        ]
         failures_file = write_failures(
             workspace, ledger, staging, targets, rejected, Path(table.name).stem
         )
@@ -256,18 +260,21 @@ def _encode(
     return results
 
 
-def _report(
-    ledger: Ledger, staging: Staging, target: Target, settings: Settings
-) -> CollectionReport:
+def _gone(staging: Staging, target: Target, settings: Settings) -> int:
+    """Rows that left the table, also when they are pruned; unknown when only a part is read."""
+    part = settings.source.start or settings.source.limit
+    return 0 if part else staging.gone(target)
+
+
+def _report(ledger: Ledger, staging: Staging, target: Target, gone: int) -> CollectionReport:
     verdicts = staging.verdicts(target)
     pending = verdicts.pop("work", 0)
-    whole = not settings.source.start and not settings.source.limit
     return CollectionReport(
         collection=target.collection.name,
         field=target.field,
         rows=staging.rows,
         pending=pending,
-        gone=staging.gone(target) if whole else 0,
+        gone=gone,
         count=ledger.counts(target.collection).get("ok", 0),
         **verdicts,
     )

@@ -36,7 +36,14 @@ def probe(folder: Path, collection: str | None = None, timeout: float = 600) -> 
         command.append(collection)
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+            # Ctrl-C goes to the whole group: an interrupted probe would look like a crash.
+            process_group=0,
         )
     except subprocess.TimeoutExpired:
         return f"cannot be read within {timeout:g} s"
