@@ -19,7 +19,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embclust.errors import InputTableError
 
@@ -57,6 +57,12 @@ ON CONFLICT (collection, item_id) DO UPDATE SET
   content_key = excluded.content_key, vector = excluded.vector, stage = excluded.stage,
   reason = excluded.reason, retryable = excluded.retryable, attempts = excluded.attempts
 """
+_INSERT = (
+    "INSERT INTO temp.staged (item_id, line, fields, fields_hash) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT DO NOTHING"
+)
+_PAGE = 1000
+_encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _NOTHING: dict[str, Any] = dict.fromkeys(
     ("content_key", "vector", "stage", "reason", "retryable", "attempts")
 )
@@ -113,6 +119,14 @@ def text_key(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
+class _Staged(NamedTuple):
+    item_id: str
+    line: int
+    text: str
+    digest: bytes
+    cells: Sequence[Cell]
+
+
 class _Batch:
     """Rows to be written in one transaction, with their verdicts."""
 
@@ -135,6 +149,8 @@ class Staging:
         self.source = 0
         self.rows = 0
         self.duplicates = 0
+        self._waiting: list[_Staged] = []
+        self._on_duplicate = "error"
 
     def __enter__(self) -> Staging:
         with self.ledger.lock:
@@ -157,39 +173,52 @@ class Staging:
         Raises InputTableError, naming both lines, for a second, different row of one id unless
         `on_duplicate` is "first" (left out, counted) or "suffix" (kept as "id-2").
         """
-        text = json.dumps(item.fields, ensure_ascii=False, separators=(",", ":"))
+        text = _encode_json(item.fields)
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        item_id = item.id
-        twin = 1
-        while not self._insert(item_id, line, text, digest):
-            first_line, first_digest = self._staged(item_id)
-            if first_digest == digest or on_duplicate == "first":
-                self.duplicates += 1
-                return
-            if on_duplicate == "error":
-                raise InputTableError(
-                    f"Lines {first_line} and {line} are different rows with the same id "
-                    f"'{item.id[:80]}'.",
-                    "Make the ids unique, or set source.on_duplicate to 'first' or 'suffix'.",
-                )
-            twin += 1
-            item_id = f"{item.id}-{twin}"
-        self.rows += 1
-        self.ledger.db.executemany(
+        self._waiting.append(_Staged(item.id, line, text, digest, cells))
+        self._on_duplicate = on_duplicate
+        if len(self._waiting) >= _PAGE:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Insert the waiting rows at once; one by one only where an id occurs twice."""
+        waiting, self._waiting = self._waiting, []
+        db = self.ledger.db
+        db.execute("SAVEPOINT flush")
+        before = db.total_changes
+        db.executemany(_INSERT, [one[:4] for one in waiting])
+        if db.total_changes - before == len(waiting):
+            kept = [(one.item_id, one.cells) for one in waiting]
+        else:
+            db.execute("ROLLBACK TO flush")
+            kept = [found for one in waiting if (found := self._add_one(one)) is not None]
+        db.execute("RELEASE flush")
+        db.executemany(
             "INSERT INTO temp.keys (target, item_id, source_key, ref, size) VALUES (?, ?, ?, ?, ?)",
             [
                 (number, item_id, cell.source_key, cell.ref, cell.size)
+                for item_id, cells in kept
                 for number, cell in enumerate(cells)
             ],
         )
+        self.rows += len(kept)
 
-    def _insert(self, item_id: str, line: int, text: str, digest: bytes) -> bool:
-        cursor = self.ledger.db.execute(
-            "INSERT INTO temp.staged (item_id, line, fields, fields_hash) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT DO NOTHING",
-            (item_id, line, text, digest),
-        )
-        return cursor.rowcount == 1
+    def _add_one(self, one: _Staged) -> tuple[str, Sequence[Cell]] | None:
+        item_id, twin = one.item_id, 1
+        while self.ledger.db.execute(_INSERT, (item_id, *one[1:4])).rowcount != 1:
+            first_line, first_digest = self._staged(item_id)
+            if first_digest == one.digest or self._on_duplicate == "first":
+                self.duplicates += 1
+                return None
+            if self._on_duplicate == "error":
+                raise InputTableError(
+                    f"Lines {first_line} and {one.line} are different rows with the same id "
+                    f"'{one.item_id[:80]}'.",
+                    "Make the ids unique, or set source.on_duplicate to 'first' or 'suffix'.",
+                )
+            twin += 1
+            item_id = f"{one.item_id}-{twin}"
+        return item_id, one.cells
 
     def _staged(self, item_id: str) -> tuple[int, bytes]:
         found = self.ledger.db.execute(
@@ -202,6 +231,7 @@ class Staging:
     def end(self) -> None:
         """The whole table is staged."""
         with self.ledger.lock:
+            self._flush()
             self.ledger.db.execute("COMMIT")
 
     def compare(

@@ -178,9 +178,10 @@ def _without_secrets(item: Item) -> Item:
     """The row as it may be kept and shown: URLs lose passwords, tokens and signatures."""
     fields = item.fields
     for name, value in item.fields.items():
-        if isinstance(value, str) and "//" in value and (shown := redact(value)) != value:
-            fields = {**fields, name: shown}
-    return item if fields is item.fields else Item(item.id, fields)
+        # Only a URL with a user or a parameter can carry a secret.
+        if isinstance(value, str) and "//" in value and ("@" in value or "=" in value):
+            fields = {**fields, name: redact(value)}
+    return item if fields == item.fields else Item(item.id, fields)
 
 
 def _cell(plan: Plan, item: Item, shown: Item, folder: Path, settings: Settings) -> Cell:
