@@ -14,21 +14,26 @@ import numpy as np
 from embclust import __version__
 from embclust.data import Clustering, ClusterName, Layout, PlotReport
 from embclust.errors import FrozenError
-from embclust.page.build import build_page
-from embclust.page.data import PageCluster, PageData
+from embclust.page import PageCluster, PageData, build_page
 from embclust.steps.cluster import cluster_stale, load_clustering, run_cluster
 from embclust.steps.name import load_names, names_stale, run_name
 from embclust.steps.pictures import choose_image_field, find_pictures
 from embclust.steps.project import layout_stale, load_layout, run_project
-from embclust.workspace import write_whole
+from embclust.workspace import make_folder, write_whole
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from embclust.config import Settings
+    from embclust.data import Vectors
     from embclust.ledger import Ledger
     from embclust.protocols import Progress
     from embclust.steps.read import Source
     from embclust.thumbs import Thumbs
     from embclust.workspace import Workspace
+
+_NEIGHBOURS = 12
+_NEIGHBOURS_UP_TO = 20_000
 
 __all__ = ["ensure_clusters", "ensure_layout", "ensure_names", "run_plot"]
 
@@ -157,18 +162,19 @@ def run_plot(
         thumbnails=[kept.get(pictures.keys.get(item_id, b"")) for item_id in ids]
         if field
         else None,
+        neighbours=_neighbours(source.embeddings.vectors[drawn]),
         facts=_facts(source, clustering, settings, dims),
         warnings=warnings,
         credit=settings.plot.credit,
         total_points=len(clustering.ids),
     )
-    with progress.stage("Page"):
-        built = build_page(data, settings.plot.max_bytes)
     page = settings.plot.out or workspace.collection_folder(name) / "map.html"
-    page.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(page.parent)
+    with progress.stage("Page"):
+        built = build_page(data, settings.plot.max_bytes, sidecar_dir=f"{page.stem}_files")
     for path, content in built.sidecar.items():
         target = page.parent / path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         write_whole(target, content)
     write_whole(page, built.html)
     return PlotReport(
@@ -182,6 +188,26 @@ def run_plot(
         seconds=round(time.monotonic() - started, 3),
         warnings=[*warnings, *built.notes],
     )
+
+
+def _neighbours(vectors: Vectors) -> NDArray[np.int32] | None:
+    """The nearest rows of each row by cosine, nearest first: int32 (n, 12 or fewer).
+
+    None where comparing every pair would take long.
+    """
+    n = len(vectors)
+    if not 2 <= n <= _NEIGHBOURS_UP_TO:
+        return None
+    from sklearn.neighbors import NearestNeighbors
+
+    # One more than wanted: a row is its own nearest, unless it has an exact twin.
+    count = min(_NEIGHBOURS, n - 1)
+    search = NearestNeighbors(n_neighbors=count + 1, algorithm="brute", metric="cosine")
+    found = search.fit(vectors).kneighbors(vectors, return_distance=False)
+    own = found == np.arange(n)[:, None]
+    own[~own.any(axis=1), -1] = True
+    others: NDArray[np.int32] = found[~own].reshape(n, count).astype(np.int32)
+    return others
 
 
 def _refuse_if(frozen: bool, collection: str, what: str, why: str, command: str) -> None:
