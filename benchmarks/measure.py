@@ -42,12 +42,12 @@ def make_pictures(folder: Path, count: int, size: tuple[int, int]) -> list[Path]
     from PIL import Image
 
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(0)
     width, height = size
     paths = []
     for i in range(count):
         path = folder / f"{i}.jpg"
         if not path.exists():
+            rng = np.random.default_rng(i)
             coarse = Image.fromarray(rng.integers(0, 256, (12, 9, 3), dtype=np.uint8))
             smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), dtype=np.int16)
             noise = rng.normal(0, 6, (height, width, 1)).astype(np.int16)

@@ -26,6 +26,7 @@ from embclust.redact import quiet_loggers, redact
         ("http://h/a#access_token=SECRET", "http://h/a#access_token=***"),
         ("http://h/a?a=1;token=SECRET", "http://h/a?a=1;token=***"),
         ("http://p/?url=http%3A%2F%2Fh%2F%3Fsig%3DSECRET", "http://p/?url=***"),
+        ("http://p/?to=http://u:SECRET@h/x?sig=SECRET", "http://p/?to=http://***@h/x?sig=***"),
         (
             'failed: "https://u:SECRET@h/x" and http://h/?key=SECRET, twice',
             'failed: "https://***@h/x" and http://h/?key=*** twice',

@@ -162,13 +162,13 @@ def _encode_all(
                 break
             for one in future.result():
                 batches.add(one)
-                if stop():
+                if stopping.is_set() or stop():
                     break
                 if batches.full():
                     outcomes.put(batches.encode())
                 elif batches.outcome.jobs() >= _SETTLED:
                     outcomes.put(batches.settled())
-        if batches.outcome.jobs() or batches.waiting:
+        if (batches.outcome.jobs() or batches.waiting) and not stopping.is_set():
             outcomes.put(batches.settled() if stop() else batches.encode())
     except BaseException as error:  # noqa: BLE001 - handed to the thread that can raise it
         problem = error

@@ -99,6 +99,12 @@ class Store(Protocol):
     def info(self) -> CollectionInfo:
         """Raises CollectionNotFoundError, naming the collections that exist."""
 
+    def check(self) -> None:
+        """Raise RefusedError or UsageError where this place may not be written to.
+
+        Opens nothing; a server is not asked.
+        """
+
     def create(self, info: CollectionInfo) -> None:
         """Create the collection, or check that it is this one.
 

@@ -52,7 +52,7 @@ def _masked(match: re.Match[str]) -> str:
         plain = unquote_plus(value)
         # A URL inside a parameter (an image proxy's ?url=...) has secrets of its own.
         if plain == value or redact(plain) == plain:
-            return match[0]
+            return f"{match['start']}{match['name']}={redact(value)}"
     return f"{match['start']}{match['name']}={MASK}" if value else match[0]
 
 

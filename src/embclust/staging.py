@@ -149,6 +149,8 @@ class Staging:
         self.source = 0
         self.rows = 0
         self.duplicates = 0
+        self.claimed: dict[str, int] = {}
+        """Collection -> rows of this table that another table had put there."""
         self._waiting: list[_Staged] = []
         self._on_duplicate = "error"
 
@@ -248,6 +250,7 @@ class Staging:
         self.source = source
         with self.ledger.transaction() as change:
             for target in self.targets:
+                self.claimed[target.collection.name] = self._claim(target)
                 self._judge(target, retry_failed=retry_failed, refresh=refresh, reencode=reencode)
                 if not (refresh and target.modality == "image") and not reencode:
                     self._reuse(target, change)
@@ -255,6 +258,20 @@ class Staging:
             self.ledger.db.execute(
                 "CREATE INDEX temp.keys_open ON keys (source_key) WHERE verdict = 'work'"
             )
+
+    def _claim(self, target: Target) -> int:
+        """A row belongs to the table that had it last: that one's --prune may remove it."""
+        cursor = self.ledger.db.execute(
+            "UPDATE main.rows SET source = :source WHERE collection = :collection"
+            " AND source != :source AND state != 'deleted' AND EXISTS ("
+            " SELECT 1 FROM temp.keys k WHERE k.target = :target AND k.item_id = rows.item_id)",
+            {
+                "source": self.source,
+                "collection": target.collection.id,
+                "target": target.number,
+            },
+        )
+        return cursor.rowcount
 
     def _judge(self, target: Target, *, retry_failed: bool, refresh: bool, reencode: bool) -> None:
         again = reencode or (refresh and target.modality == "image")

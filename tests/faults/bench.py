@@ -98,7 +98,7 @@ class Bench:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command of this workspace with `--json`."""
         return subprocess.Popen(
-            [sys.executable, "-m", "embclust", *self.complete(arguments)],
+            self.command(*arguments),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -106,11 +106,10 @@ class Bench:
             cwd=self.folder,
         )
 
-    def complete(self, arguments: tuple[str, ...] | list[str]) -> list[str]:
-        """The arguments with workspace and `--json`."""
-        if arguments and arguments[0] in ("--version", "--help"):
-            return list(arguments)
-        return [*arguments, "--workspace", str(self.workspace), "--json"]
+    def command(self, *arguments: str) -> list[str]:
+        """The command line, with workspace and `--json`."""
+        given = [*arguments, "--workspace", str(self.workspace), "--json"]
+        return [sys.executable, "-m", "embclust", *given]
 
     def env(self) -> dict[str, str]:
         """What commands run with: tests are importable, one thread."""

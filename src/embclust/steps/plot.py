@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +12,13 @@ import numpy as np
 
 from embclust import __version__
 from embclust.data import Clustering, ClusterName, Layout, PlotReport
-from embclust.errors import FrozenError
+from embclust.errors import FrozenError, UsageError
 from embclust.page import PageCluster, PageData, build_page
 from embclust.steps.cluster import cluster_stale, load_clustering, run_cluster
 from embclust.steps.name import load_names, names_stale, run_name
 from embclust.steps.pictures import choose_image_field, find_pictures
 from embclust.steps.project import layout_stale, load_layout, run_project
-from embclust.workspace import make_folder, write_whole
+from embclust.workspace import created_at, make_folder, write_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -135,6 +134,8 @@ def run_plot(
     """Write the page of a collection and return what is on it."""
     started = time.monotonic()
     name = source.info.collection
+    page = settings.plot.out or workspace.collection_folder(name) / "map.html"
+    _check_page(page)
     field = choose_image_field(source, settings.plot.image_field)
     clustering = ensure_clusters(source, settings, workspace, progress, frozen=frozen)
     names, warnings = ensure_names(source, clustering, settings, workspace, progress, frozen=frozen)
@@ -168,7 +169,6 @@ def run_plot(
         credit=settings.plot.credit,
         total_points=len(clustering.ids),
     )
-    page = settings.plot.out or workspace.collection_folder(name) / "map.html"
     make_folder(page.parent)
     with progress.stage("Page"):
         built = build_page(data, settings.plot.max_bytes, sidecar_dir=f"{page.stem}_files")
@@ -188,6 +188,19 @@ def run_plot(
         seconds=round(time.monotonic() - started, 3),
         warnings=[*warnings, *built.notes],
     )
+
+
+def _check_page(page: Path) -> None:
+    """Raise UsageError, before any work, where no file can be written."""
+    if page.is_dir():
+        raise UsageError(f"plot.out: {page} is a folder.", "Name an HTML file in it.")
+    place = page.parent
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise UsageError(f"plot.out: {place} is not a folder.", "Choose another place.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UsageError(f"plot.out: {place} cannot be written to.", "Choose another place.")
 
 
 def _neighbours(vectors: Vectors) -> NDArray[np.int32] | None:
@@ -260,8 +273,6 @@ def _columns(source: Source, drawn: list[int]) -> dict[str, list[str | int | flo
 
 
 def _facts(source: Source, clustering: Clustering, settings: Settings, dims: int) -> dict[str, str]:
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    now = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
     noise = int((clustering.clusters < 0).sum())
     facts = {
         "rows": str(len(clustering.ids)),
@@ -271,4 +282,4 @@ def _facts(source: Source, clustering: Clustering, settings: Settings, dims: int
     }
     if noise:
         facts["unclustered"] = str(noise)
-    return {**facts, "made": now.date().isoformat(), "embclust": __version__}
+    return {**facts, "made": created_at()[:10], "embclust": __version__}

@@ -78,6 +78,9 @@ def _scan(
     progress: Progress,
     in_ledger: list[str],
 ) -> Source:
+    path = settings.store.options().get("path")
+    if path is not None and not path.exists():
+        raise UsageError(f"store.path: there is no folder {path}.", "Check the path.")
     store = open_store(settings, workspace, name)
     ids: list[str] = []
     fields: list[dict[str, Scalar]] = []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from embclust.protocols import Progress, Store
     from embclust.workspace import Workspace
 
-__all__ = ["open_store", "store_damage", "store_target", "sync_stores"]
+__all__ = ["check_store", "open_store", "store_damage", "store_target", "sync_stores"]
 
 _PAGE = 2000
 
@@ -34,6 +34,15 @@ def open_store(settings: Settings, workspace: Workspace, collection: str) -> Sto
         folder=workspace.store_folder,
     )
     return store
+
+
+def check_store(settings: Settings, workspace: Workspace) -> None:
+    """Raise now what would refuse the rows after a night of encoding; opens nothing."""
+    store = open_store(settings, workspace, "check")
+    try:
+        store.check()
+    finally:
+        store.close()
 
 
 def store_target(settings: Settings) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["Place", "open_folder", "open_url"]
+__all__ = ["Place", "check_folder", "open_folder", "open_url"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,15 @@ def open_folder(
     except BaseException:
         stack.close()
         raise
+
+
+def check_folder(folder: Path) -> None:
+    """Raise RefusedError or UsageError where embclust may not keep a store of its own."""
+    found = _folder.owner(folder)
+    reason = _why_read_only(folder, found)
+    outdated = found == "embclust" and isinstance(reason, RefusedError)
+    if reason and not outdated:
+        raise reason
 
 
 def _why_read_only(folder: Path, found: _folder.Owner) -> EmbclustError | None:

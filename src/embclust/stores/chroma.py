@@ -15,7 +15,7 @@ from embclust.stores._client import chromadb_version
 from embclust.stores._errors import AbsentError
 from embclust.stores._index_files import quick_check
 from embclust.stores._metadata import from_chroma
-from embclust.stores._place import Place, open_folder, open_url
+from embclust.stores._place import Place, check_folder, open_folder, open_url
 from embclust.stores._probe import probe
 from embclust.stores._records import (
     check_same,
@@ -98,6 +98,11 @@ class ChromaStore:
         """See `Store.info`. `encoder_id` and `field` are '' when another program made it."""
         handle = self._existing()
         return info_of(handle, self._name, self._call)
+
+    def check(self) -> None:
+        """See `Store.check`. Another chromadb's store passes: it is made anew from the ledger."""
+        if self._folder is not None:
+            check_folder(self._folder)
 
     def create(self, info: CollectionInfo) -> None:
         """See `Store.create`. Raises RefusedError where another program's collection is."""

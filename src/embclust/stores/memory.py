@@ -61,6 +61,9 @@ class MemoryStore:
         known = found.info
         return CollectionInfo(self._name, known.field, known.encoder_id, known.dim, len(found.rows))
 
+    def check(self) -> None:
+        """See `Store.check`. It may always be written to."""
+
     def create(self, info: CollectionInfo) -> None:
         """See `Store.create`."""
         self._check_open()
