@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -123,7 +124,7 @@ def index(
         report = replace(report, exit_code=128 + stop.signum)
     if json:
         print_json(report_json(report))
-    _show(report, console, sys.stderr if json else sys.stdout)
+    _show(report, console, sys.stderr if json else sys.stdout, workspace)
     return report.exit_code
 
 
@@ -144,7 +145,7 @@ def _images(given: list[str] | None) -> object:
     return given
 
 
-def _show(report: IndexReport, console: Console, file: TextIO) -> None:
+def _show(report: IndexReport, console: Console, file: TextIO, workspace: Path | None) -> None:
     """The closing summary: adds up, and says what to run next."""
     heads = ("collection", "rows", *_COUNTS, "gone", "now in it")
     rows = [
@@ -161,13 +162,14 @@ def _show(report: IndexReport, console: Console, file: TextIO) -> None:
     if report.failures_file:
         console.note(f"What failed, and why: {report.failures_file}")
     console.note(f"{report.seconds:.1f} s, {report.items_per_second:.1f} new vectors a second.")
-    console.note(_next(report))
+    console.note(_next(report, workspace))
 
 
-def _next(report: IndexReport) -> str:
+def _next(report: IndexReport, workspace: Path | None) -> str:
     if any(one.pending for one in report.collections):
         return "Not finished: run the same command again to go on from here."
     if report.exit_code == 3:
         return "Too many rows failed (--max-failures); what could be indexed is indexed."
     shown = next((one.collection for one in report.collections if one.count), None)
-    return f"Next: embclust plot --collection {shown}" if shown else "Nothing was indexed."
+    where = f" --workspace {shlex.quote(str(workspace))}" if workspace else ""
+    return f"Next: embclust plot --collection {shown}{where}" if shown else "Nothing was indexed."

@@ -27,9 +27,9 @@ class KMeansClusterer:
 
     The same vectors give the same answer, whatever the number of cores: the order in which
     threads add up sums would change the last bits, so it computes on one.
-    With `start`, cluster i goes on from start[i] where k is unchanged; where k has grown, the
-    old centres are kept and new ones are drawn far from them; where it has shrunk, the closest
-    are merged. Centres of another dimension are of no use and are ignored.
+    With `start`, cluster i goes on from start[i]. Centres of another number or dimension are
+    ignored: k centres made from fewer or more of them end in worse optima (tiny clusters around
+    outliers, say) than a new beginning does.
     Identical rows can leave fewer than k clusters.
 
     `details` says after `cluster` how the result came about.
@@ -64,7 +64,7 @@ class KMeansClusterer:
                 f"cluster.k is {self._options.k}, but there are only {len(rows)} rows.",
                 f"Ask for at most {len(rows)} clusters with --k.",
             )
-        warm = start is not None and len(start) > 0 and start.shape[1] == rows.shape[1]
+        warm = start is not None and start.shape == (self._options.k, rows.shape[1])
         with threadpool_limits(limits=1):
             init = self._start(rows, unit(start) if start is not None and warm else None)
             labels = self._polish(rows, self._lloyd(rows, init))
@@ -114,42 +114,12 @@ class KMeansClusterer:
     def _start(self, rows: Vectors, last: Vectors | None) -> Vectors | None:
         """Return k centres to start from; None leaves it to k-means++ on all rows.
 
-        They are the last run's, made to fit, or, on large tables, those of a sample.
+        They are the last run's or, on large tables, those of a sample.
         """
         k, seed = self._options.k, self._options.seed
         if last is not None:
-            if len(last) > k:
-                return _merge_closest(rows, last, k)
-            return _add_far(rows, last, k, np.random.default_rng(seed))
+            return last
         if len(rows) <= max(_START_ROWS, 20 * k):
             return None
         drawn = np.random.default_rng(seed).permutation(len(rows))[: max(_START_ROWS, 20 * k)]
         return self._lloyd(rows[np.sort(drawn)], None)
-
-
-def _merge_closest(rows: Vectors, start: Vectors, k: int) -> Vectors:
-    """Merge the two centres whose union costs least (Ward's criterion) until k are left."""
-    counts = np.bincount(np.argmax(rows @ start.T, axis=1), minlength=len(start)).astype(float)
-    centres = start.astype(np.float64)
-    while len(centres) > k:
-        apart = np.maximum(2.0 - 2.0 * (centres @ centres.T), 0.0)
-        weight = counts[:, None] * counts / np.maximum(counts[:, None] + counts, 1.0)
-        cost = apart * weight + np.where(np.eye(len(centres), dtype=bool), np.inf, 0.0)
-        first, second = sorted(np.unravel_index(np.argmin(cost), cost.shape))
-        share = np.maximum(counts[[first, second]], 1e-9)
-        centres[first] = unit((share @ centres[[first, second]])[None])[0]
-        counts[first] += counts[second]
-        centres, counts = np.delete(centres, second, axis=0), np.delete(counts, second)
-    return unit(centres)
-
-
-def _add_far(rows: Vectors, start: Vectors, k: int, rng: np.random.Generator) -> Vectors:
-    """Draw rows far from every centre, as k-means++ does (Arthur and Vassilvitskii, 2007)."""
-    centres = list(start)
-    apart = np.maximum(1.0 - (rows @ start.T).max(axis=1), 0.0).astype(np.float64)
-    while len(centres) < k:
-        weights = apart if apart.sum() > 0 else np.ones(len(rows))
-        drawn = rows[rng.choice(len(rows), p=weights / weights.sum())]
-        centres.append(drawn)
-        apart = np.minimum(apart, np.maximum(1.0 - rows @ drawn, 0.0))
-    return np.stack(centres)

@@ -83,7 +83,6 @@ name:
   stop_words: ["o'clock"] # further words to leave out: half of all clocks have it
 
 plot:
-  title: Emoji
   image_field: picture # shown on hover, on both maps
   text_fields: [name] # shown beside it, and what clusters are named from
   credit: >- # at the foot of the page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -152,7 +153,7 @@ def run_plot(
     data = PageData(
         title=settings.plot.title or name,
         collection=name,
-        encoder=source.info.encoder_id or "made by another program",
+        encoder=_short(source.info.encoder_id) or "made by another program",
         ids=ids,
         layouts={dims: layout.coords[drawn]},
         clusters=clustering.clusters[drawn],
@@ -201,6 +202,11 @@ def _check_page(page: Path) -> None:
         raise UsageError(f"plot.out: {place} is not a folder.", "Choose another place.")
     if not os.access(place, os.W_OK | os.X_OK):
         raise UsageError(f"plot.out: {place} cannot be written to.", "Choose another place.")
+
+
+def _short(encoder_id: str) -> str:
+    """The id as a headline shows it: eight digits of a hash tell weights apart."""
+    return re.sub(r"(sha256:[0-9a-f]{8})[0-9a-f]+", r"\1…", encoder_id)
 
 
 def _neighbours(vectors: Vectors) -> NDArray[np.int32] | None:
