@@ -75,7 +75,7 @@ def browser(session: nox.Session) -> None:
 @nox.session
 def faults(session: nox.Session) -> None:
     """Run the kill loops and the corruption matrix with their full counts (many minutes)."""
-    _run(session, "pytest", *(session.posargs or ["-m", "faults"]), EMBCLUST_TEST_FAULTS="full")
+    _run(session, "pytest", *(session.posargs or ["-m", "faults"]))
 
 
 @nox.session

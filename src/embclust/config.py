@@ -144,7 +144,7 @@ class SourceSettings(_Section):
         "1%", description="How many unreadable rows to tolerate: a number or a percentage."
     )
     name: str | None = Field(
-        None, description="What the source is called in the ledger; its file name when unset."
+        None, description="What the table is called in the ledger; its absolute path when unset."
     )
 
 

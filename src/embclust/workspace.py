@@ -33,6 +33,9 @@ __all__ = [
 _POLL_SECONDS: Final = 0.1
 _READ_ONLY: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_SUCH_PLACE: Final = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
+)
 _LONGEST_FOLDER: Final = 200
 """Bytes. File systems stop at 255, Chroma allows names of 512."""
 
@@ -279,4 +282,6 @@ def _translated(error: OSError, path: Path) -> EmbclustError:
             f"{path} is read-only: {error.strerror}.",
             "Choose a place that can be written to, such as --set workspace=FOLDER.",
         )
+    if error.errno in _NO_SUCH_PLACE:
+        return UsageError(f"Cannot write {path}: {error.strerror}.", "Choose another place.")
     return EmbclustError(f"Cannot write {path}: {error.strerror}.")

@@ -116,9 +116,9 @@ def index_texts(table: object, *more: object) -> Ran:
     return run("index", table, "--id", "id", "--text", "title", *HASHING, *more)
 
 
-def texts(path: Path, numbers: Iterable[int] = range(30)) -> Path:
-    """Write and index a small table of texts; returns the table."""
-    table = write_csv(path, things(numbers))
-    ran = index_texts(table)
+def texts(path: Path, *more: object) -> Path:
+    """Write and index a table of thirty texts; returns the table."""
+    table = write_csv(path, things(range(30)))
+    ran = index_texts(table, *more)
     assert ran.code == 0, ran.err
     return table

@@ -181,14 +181,14 @@ def test_the_reader_of_the_output_may_leave() -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     work = [sys.executable, "-m", "embclust", "index", "t.csv", "--prefix", "again_"]
-    done = subprocess.run(
+    index = subprocess.run(
         [*work, "--id", "id", "--text", "title", "--set", "encoders.text.kind=hashing"],
         stdout=subprocess.DEVNULL,
         stderr=writer,
         check=False,
     )
     os.close(writer)
-    assert done.returncode == 0
+    assert index.returncode == 0
     # Nobody reads the progress; the work is done all the same.
     assert "again_title" in good("list").out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -18,7 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 BATCH = 32
-WORDS = "red blue green shoe shirt watch bag cotton leather sport summer casual".split()
+WORDS = ["red", "blue", "green", "shoe", "shirt", "watch", "bag", "cotton", "sport", "summer"]
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,10 @@ def until(
     while not condition():
         if process is not None and process.poll() is not None:
             return False
-        assert time.monotonic() < end, "what was waited for did not happen"
+        if time.monotonic() > end:
+            if process is not None:
+                kill(process)
+            raise AssertionError(f"what was waited for did not happen in {seconds:g} s")
         time.sleep(poll)
     return True
 
@@ -192,9 +196,8 @@ def touched(folder: Path, pattern: str = "**/*") -> Callable[[], bool]:
 
 def _times(folder: Path, pattern: str) -> dict[Path, int]:
     found = {}
-    for path in folder.glob(pattern):
-        try:
+    # A folder may be put aside, and a file removed, while they are looked at.
+    with contextlib.suppress(FileNotFoundError):
+        for path in folder.glob(pattern):
             found[path] = path.stat().st_mtime_ns
-        except FileNotFoundError:
-            continue
     return found

@@ -15,7 +15,7 @@ from embclust.protocols import Bar
 __all__ = ["SlowClusterer", "SlowProjector"]
 
 
-class Options(BaseModel):
+class _Options(BaseModel):
     """Options of both."""
 
     model_config = ConfigDict(extra="forbid")
@@ -28,7 +28,8 @@ class Options(BaseModel):
 class SlowClusterer:
     """Everything is one cluster, after a long time."""
 
-    Options = Options
+    class Options(_Options):
+        """Options."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -46,7 +47,8 @@ class SlowClusterer:
 class SlowProjector:
     """The first axes, after a long time."""
 
-    Options = Options
+    class Options(_Options):
+        """Options."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -57,7 +59,7 @@ class SlowProjector:
         return np.ascontiguousarray(vectors[:, :dims] - vectors[:, :dims].mean(axis=0))
 
 
-def _work(options: Options) -> None:
+def _work(options: _Options) -> None:
     Path(options.begun).write_text("begun")
     end = time.monotonic() + options.seconds
     while time.monotonic() < end:

@@ -82,11 +82,18 @@ DAMAGES: dict[str, Callable[[Bench], None]] = {
     "links empty": cut("link_lists.bin", 0),
 }
 WAYS = ("index", "index changed", "check")
-FULL = [pytest.param(name, way, marks=pytest.mark.faults) for name in DAMAGES for way in WAYS]
-SMALL = [(name, WAYS[i % 2]) for i, name in enumerate(DAMAGES)]
+FEW = [
+    ("pickle empty", "index"),
+    ("level0 cut", "index changed"),
+    ("links torn", "index"),
+    ("links torn", "check"),
+    ("segment gone", "index changed"),
+    ("database gone", "index"),
+]
+ALL = [pytest.param(name, way, marks=pytest.mark.faults) for name in DAMAGES for way in WAYS]
 
 
-@pytest.mark.parametrize(("name", "way"), [*SMALL, ("links torn", "check"), *FULL])
+@pytest.mark.parametrize(("name", "way"), [*FEW, *ALL])
 def test_a_damage_is_found_said_and_mended(bench: Bench, name: str, way: str) -> None:
     DAMAGES[name](bench)
     if way == "check":
@@ -107,6 +114,7 @@ def test_a_damage_is_found_said_and_mended(bench: Bench, name: str, way: str) ->
     assert len(bench.encoded()) == N + (way == "index changed"), "a rebuild needs no encoder"
 
 
+@pytest.mark.faults
 def test_check_reads_a_healthy_store_and_leaves_it_alone(bench: Bench) -> None:
     assert bench.run("check", "--full").json["collections"][0]["vectors_compared"] == N
     done = bench.index()
@@ -119,6 +127,8 @@ def test_drop_and_rebuild_work_on_a_torn_store(bench: Bench) -> None:
     bench.run("rebuild-store")
     assert_invariant(bench)
     DAMAGES["level0 cut"](bench)
+    assert bench.run("gc").json["stores"] == 1, "what was put aside does not stay for ever"
+    assert not list(bench.workspace.glob("chroma.damaged-*"))
     bench.run("drop", "title")
     assert bench.run("list").json["collections"] == []
     counts = bench.index().counts
@@ -137,24 +147,27 @@ def test_a_store_of_another_chromadb_is_kept_and_made_anew(bench: Bench) -> None
     assert_invariant(bench)
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(100, marks=pytest.mark.faults)])
-def test_flipped_bytes_are_found_or_harmless(bench: Bench, times: int) -> None:
-    rng = np.random.default_rng(times)
+@pytest.mark.faults
+@pytest.mark.parametrize("part", ["sqlite", "data", "header", "index", "length", "link"])
+def test_flipped_bytes_are_found_or_harmless(bench: Bench, part: str) -> None:
+    """A hundred times per file: I holds after the next run, and no run crashes."""
+    rng = np.random.default_rng(len(part))
     chroma = bench.workspace / "chroma"
     kept = bench.folder / "kept"
     shutil.copytree(chroma, kept)
-    names = sorted(path.name for path in segment(bench).iterdir()) + ["chroma.sqlite3"]
     ledger = (bench.workspace / "ledger.sqlite").read_bytes()
-    for name in names if times > 3 else names[:: len(names) // 3]:
-        for _ in range(times if times > 3 else 1):
-            path = chroma / name if (chroma / name).exists() else segment(bench) / name
-            data = bytearray(path.read_bytes())
-            for position in rng.integers(len(data), size=8):
-                data[position] ^= int(rng.integers(1, 256))
-            path.write_bytes(data)
-            bench.index()
-            assert_invariant(bench)
-            for old in bench.workspace.glob("chroma*"):
-                shutil.rmtree(old)
-            shutil.copytree(kept, chroma)
-            (bench.workspace / "ledger.sqlite").write_bytes(ledger)
+    files = [chroma / "chroma.sqlite3", *segment(bench).iterdir()]
+    (path,) = [path for path in files if part in path.name]
+    found = 0
+    for _ in range(100):
+        data = bytearray(path.read_bytes())
+        for position in rng.integers(len(data), size=8):
+            data[position] ^= int(rng.integers(1, 256))
+        path.write_bytes(data)
+        found += "rebuilt from the ledger" in str(bench.index().json["warnings"])
+        assert_invariant(bench)
+        for old in bench.workspace.glob("chroma*"):
+            shutil.rmtree(old)
+        shutil.copytree(kept, chroma)
+        (bench.workspace / "ledger.sqlite").write_bytes(ledger)
+    print(f"{part}: {found} of 100 found and rebuilt, the others were harmless")

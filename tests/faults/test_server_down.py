@@ -84,6 +84,7 @@ def test_killed_in_the_middle_then_back(bench: Bench, tmp_path: Path) -> None:
     assert assert_done_once(bench, 0) == 0
 
 
+@pytest.mark.faults
 def test_emptied_behind_our_back(bench: Bench, tmp_path: Path) -> None:
     with running(tmp_path / "one") as url:
         bench.index(*on(url))

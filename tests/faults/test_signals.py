@@ -101,7 +101,7 @@ def test_while_the_store_is_written(tmp_path: Path, signum: signal.Signals) -> N
     assert assert_done_once(bench, 0) == 0
 
 
-@pytest.mark.parametrize("times", [2, 3])
+@pytest.mark.parametrize("times", [2, pytest.param(3, marks=pytest.mark.faults)])
 def test_asked_more_than_once(tmp_path: Path, times: int) -> None:
     bench = Bench(tmp_path, delay=1)
     bench.add(320)
@@ -115,6 +115,20 @@ def test_asked_more_than_once(tmp_path: Path, times: int) -> None:
     bench.delay = 0
     bench.index()
     assert_invariant(bench)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("signum", SIGNALS)
+def test_while_the_store_is_rebuilt(tmp_path: Path, signum: signal.Signals) -> None:
+    bench = Bench(tmp_path)
+    bench.add(5000)
+    bench.write()
+    bench.index()
+    process = bench.start("rebuild-store")
+    interrupt(process, touched(bench.workspace / "chroma"), signum)
+    bench.index()
+    assert_invariant(bench)
+    assert assert_done_once(bench, 0) == 0
 
 
 @pytest.mark.parametrize("signum", every(signal.SIGTERM))

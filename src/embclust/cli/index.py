@@ -166,7 +166,7 @@ def _show(report: IndexReport, console: Console, file: TextIO, workspace: Path |
 
 
 def _next(report: IndexReport, workspace: Path | None) -> str:
-    if any(one.pending for one in report.collections):
+    if report.exit_code > 128 or any(one.pending for one in report.collections):
         return "Not finished: run the same command again to go on from here."
     if report.exit_code == 3:
         return "Too many rows failed (--max-failures); what could be indexed is indexed."

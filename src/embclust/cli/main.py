@@ -64,7 +64,7 @@ def root(
     """Turn a table of pictures and texts into named clusters on an interactive map."""
 
 
-def main(arguments: list[str] | None = None) -> int:  # noqa: PLR0911 - one return per exit
+def main(arguments: list[str] | None = None) -> int:  # noqa: C901, PLR0911 - one branch per exit
     """Run the command line; returns the exit code. The console script exits with it."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given

@@ -124,16 +124,17 @@ def gc(
             raise _nothing(session)
         thumbs = Thumbs(session.workspace.thumbs_path)
         try:
-            report = collect_garbage(session.ledger, thumbs)
+            report = collect_garbage(session.ledger, thumbs, session.workspace)
         finally:
             thumbs.close()
     if json:
         print_json(asdict(report))
     else:
+        before, after = report.bytes_before / 1e6, report.bytes_after / 1e6
         print(
-            f"Dropped {report.vectors} vectors, {report.thumbnails} thumbnails and"
-            f" {report.addresses} addresses; {report.bytes_before / 1e6:.1f} MB ->"
-            f" {report.bytes_after / 1e6:.1f} MB."
+            f"Dropped {report.vectors} vectors, {report.thumbnails} thumbnails,"
+            f" {report.addresses} addresses and {report.stores} damaged stores;"
+            f" {before:.1f} MB -> {after:.1f} MB."
         )
     return 0
 

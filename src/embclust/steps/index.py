@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ __all__ = ["IndexOptions", "run_index"]
 
 _MIN_FREE = 100_000_000
 _PERCENT_FROM = 50
+_HOW_SHOWN = ("cluster", "project", "name", "plot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,12 +294,17 @@ def _report(ledger: Ledger, staging: Staging, target: Target, gone: int) -> Coll
 
 
 def _remember(ledger: Ledger, target: Target, given: dict[str, Any]) -> None:
-    """Keep the explicit settings with the collection, so that later commands need no config."""
+    """Keep the explicit settings with the collection, so that later commands need no config.
+
+    How it was shown stays; where it came from and went to is this run's alone.
+    """
     known = ledger.collection(target.collection.name)
-    if known is not None and json.dumps(known.remembered, sort_keys=True) != json.dumps(
-        merged := {**known.remembered, **given}, sort_keys=True
-    ):
-        ledger.remember(replace(known), merged)
+    if known is None:
+        return
+    shown = {key: value for key, value in known.remembered.items() if key in _HOW_SHOWN}
+    merged = {**shown, **given}
+    if json.dumps(known.remembered, sort_keys=True) != json.dumps(merged, sort_keys=True):
+        ledger.remember(known, merged)
 
 
 def _allowed(text: str, rows: int) -> float:

@@ -11,7 +11,7 @@ from embclust.collection_names import collection_name
 from embclust.errors import RefusedError
 from embclust.redact import redact
 from embclust.steps.guess import Column, Guess, guess
-from embclust.workspace import write_whole
+from embclust.workspace import make_folder, write_whole
 
 __all__ = ["render_config", "write_config"]
 
@@ -28,7 +28,9 @@ def write_config(table: Path, out: Path | None = None, *, encoding: str = "auto"
     out = table.with_name(f"{table.name.split('.')[0] or table.name}.yaml") if out is None else out
     if os.path.lexists(out):
         raise RefusedError(f"{out} exists already.", "Remove it, or name another with --out.")
-    write_whole(out, render_config(guess(table, encoding), out).encode())
+    content = render_config(guess(table, encoding), out).encode()
+    make_folder(out.parent)
+    write_whole(out, content)
     return out
 
 

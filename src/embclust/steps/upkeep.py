@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,6 +45,8 @@ class GcReport:
     vectors: int
     thumbnails: int
     addresses: int
+    stores: int
+    """Damaged stores that had been put aside."""
     bytes_before: int
     bytes_after: int
 
@@ -124,9 +128,16 @@ def _same_value(one: object, other: object) -> bool:
     return one == other
 
 
-def collect_garbage(ledger: Ledger, thumbs: Thumbs) -> GcReport:
-    """Drop vectors, addresses and thumbnails that no row uses, and shrink the files."""
-    before = _size(ledger, thumbs)
+def collect_garbage(ledger: Ledger, thumbs: Thumbs, workspace: Workspace) -> GcReport:
+    """Drop vectors, addresses and thumbnails that no row uses, and shrink the files.
+
+    Damaged stores that were put aside go as well: everything in them came from the ledger.
+    """
+    store = workspace.store_folder
+    asides = sorted(store.parent.glob(f"{store.name}.damaged-*"))
+    before = _size(ledger, thumbs) + sum(_folder_size(aside) for aside in asides)
+    for aside in asides:
+        shutil.rmtree(aside, ignore_errors=True)
     with ledger.transaction():
         vectors = ledger.db.execute(
             "DELETE FROM vectors WHERE id NOT IN (SELECT vector FROM rows WHERE vector NOT NULL)"
@@ -145,7 +156,12 @@ def collect_garbage(ledger: Ledger, thumbs: Thumbs) -> GcReport:
     with ledger.lock:
         ledger.db.execute("VACUUM")
         ledger.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return GcReport(vectors, dropped, addresses, before, _size(ledger, thumbs))
+    after = _size(ledger, thumbs)
+    return GcReport(vectors, dropped, addresses, len(asides), before, after)
+
+
+def _folder_size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _size(ledger: Ledger, thumbs: Thumbs) -> int:
