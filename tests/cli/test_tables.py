@@ -128,7 +128,15 @@ def test_jsonl_with_bad_lines_and_numbers() -> None:
 
 def test_cells_that_no_store_takes() -> None:
     row: dict[str, Any] = {"id": "x", "title": "a\ud800b\x00c", "none": None, "flag": True}
-    row |= {"#x": "1", "$y": "2", "": "3", "chroma:z": "4", "list": [1, "a"], "nested": {"k": 1}}
+    row |= {
+        "#x": "1",
+        "$y": "2",
+        "": "3",
+        "chroma:z": "4",
+        "embclust:empty": "5",
+        "list": [1, "a"],
+        "nested": {"k": 1},
+    }
     Path("t.jsonl").write_text(json.dumps(row) + '\n{"id": "2", "title": "z"}\n')
     ran = index_texts("t.jsonl", "--json")
     assert (ran.code, ran.counts["indexed"]) == (0, 2)
@@ -140,7 +148,8 @@ def test_cells_that_no_store_takes() -> None:
     assert fields["title"] == "a\ufffdbc"
     assert fields["flag"] is True
     assert "none" not in fields
-    assert {fields["x"], fields["y"], fields["chroma_z"]} == {"1", "2", "4"}
+    renamed = [fields[name] for name in ("x", "y", "chroma_z", "embclust_empty")]
+    assert renamed == ["1", "2", "4", "5"]
     assert json.loads(str(fields["list"])) == [1, "a"]
     assert json.loads(str(fields["nested"])) == {"k": 1}
     assert good("plot", "--k", "1", "--json").json["points"] == 2

@@ -272,7 +272,7 @@ def test_fingerprint_changes_when_something_is_written(open_store: Open) -> None
 
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-_KEYS = _TEXT.filter(lambda key: key and not key.startswith(("#", "$", "chroma:")))
+_KEYS = _TEXT.filter(lambda key: key and not key.startswith(("#", "$", "chroma:", "embclust:")))
 _VALUES = st.one_of(
     _TEXT,
     st.integers(-(2**63), 2**63 - 1),

@@ -39,6 +39,7 @@ class CountingEncoder:
         memory: int = Field(0, description="MemoryError for more inputs at once; 0: never.")
         longest: int = Field(0, description="Texts beyond this many letters are cut; 0: none.")
         generation: int = Field(1, description="Stands for another model's weights.")
+        hold: str = Field("", description="File while which exists no batch ends.")
         fill: str = Field("", description="File that fills the disk at the first batch ...")
         leave: int = Field(0, description="... but for this many bytes.")
 
@@ -79,10 +80,12 @@ class CountingEncoder:
             raise MemoryError
         if options.fill and not Path(options.fill).exists():
             fill_disk(Path(options.fill), options.leave)
-        if options.delay:
-            time.sleep(options.delay)
         if options.log:
             _append(Path(options.log), _distinct_end([content(one) for one in batch]))
+        while options.hold and Path(options.hold).exists():
+            time.sleep(0.02)
+        if options.delay:
+            time.sleep(options.delay)
         vectors = np.roll(self._inner.encode(batch), options.generation - 1, axis=1)
         for row, one in enumerate(batch):
             for word, value in (("nan", np.nan), ("inf", np.inf), ("zero", 0.0)):

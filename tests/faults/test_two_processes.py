@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.bench import Bench, finish, grown, until
+from tests.faults.bench import Bench, finish, grown, kill, until
 from tests.faults.invariant import assert_done_once, assert_invariant
 
 
@@ -20,18 +20,20 @@ def bench(tmp_path: Path) -> Bench:
     bench.index()
     bench.add(600)
     bench.write()
-    bench.delay = 0.5
     return bench
 
 
-def start_and_wait(bench: Bench) -> subprocess.Popen[str]:
-    first = bench.start(*bench.index_arguments())
+def start_and_hold(bench: Bench) -> tuple[subprocess.Popen[str], Path]:
+    """An `index` that stays in its first batch until the file is removed."""
+    hold = bench.folder / "hold"
+    hold.touch()
+    first = bench.start(*bench.index_arguments("--set", f"encoders.text.hold={hold}"))
     assert until(grown(bench.log), first)
-    return first
+    return first, hold
 
 
 def test_the_second_is_refused_at_once_and_the_first_goes_on(bench: Bench) -> None:
-    first = start_and_wait(bench)
+    first, hold = start_and_hold(bench)
     # What starting Python and importing costs is this machine's affair, not the lock's.
     starting = min(bench.run("config", "show").seconds for _ in range(2))
     quickest = 60.0
@@ -44,7 +46,7 @@ def test_the_second_is_refused_at_once_and_the_first_goes_on(bench: Bench) -> No
     assert quickest - starting < 1
     shown = bench.run("list").json["collections"]
     assert shown[0]["count"] >= 100, "commands that only read the ledger are not kept waiting"
-    assert first.poll() is None, "the first is still at it"
+    hold.unlink()
     done = finish(first)
     assert done.counts["indexed"] == 600
     assert_invariant(bench)
@@ -52,23 +54,21 @@ def test_the_second_is_refused_at_once_and_the_first_goes_on(bench: Bench) -> No
 
 
 def test_the_second_may_wait(bench: Bench) -> None:
-    bench.delay = 0.1
-    first = start_and_wait(bench)
-    second = bench.index("--wait", "60")
-    done = finish(first)
-    assert done.counts["indexed"] == 600
-    assert second.counts["unchanged"] == 700
+    first, hold = start_and_hold(bench)
+    second = bench.start(*bench.index_arguments("--wait", "120"))
+    time.sleep(1)
+    hold.unlink()
+    assert finish(first).counts["indexed"] == 600
+    assert finish(second).counts["unchanged"] == 700
     assert_invariant(bench)
 
 
 def test_waiting_has_an_end(bench: Bench) -> None:
-    first = start_and_wait(bench)
+    first, _ = start_and_hold(bench)
     began = time.monotonic()
     second = bench.index("--wait", "0.5", expect=75)
     assert "waited 0.5 s" in second.err
     assert 0.5 < time.monotonic() - began < 30
-    first.kill()
-    first.communicate()
-    bench.delay = 0
+    kill(first)
     bench.index()  # a lock dies with its holder
     assert_invariant(bench)

@@ -15,9 +15,9 @@ dates, lone surrogates, control characters, reserved keys). What passes here is 
 | lists, mappings                               | compact JSON text                             |
 | bytes                                         | left out, counted                             |
 
-Column names: surrounding space goes; '#x' and '$x' become 'x', 'chroma:x' becomes 'chroma_x',
-'_embclust…' loses its underscore, an empty name becomes 'unnamed'; a name that is taken by then
-gets '_2', '_3', ….
+Column names: surrounding space goes; '#x' and '$x' become 'x', 'chroma:x' becomes 'chroma_x'
+('embclust:x' likewise), '_embclust…' loses its underscore, an empty name becomes 'unnamed'; a
+name that is taken by then gets '_2', '_3', ….
 """
 
 from __future__ import annotations
@@ -234,8 +234,8 @@ def _safe_name(raw: str) -> str:
     while name != before:
         before = name
         name = name.lstrip("#$").strip()
-        if name.startswith("chroma:"):
-            name = "chroma_" + name.removeprefix("chroma:")
+        if name.startswith(("chroma:", "embclust:")):  # what Chroma and its store keep there
+            name = name.replace(":", "_", 1)
         if name.startswith("_embclust"):
             name = name.lstrip("_")
     return name or "unnamed"
