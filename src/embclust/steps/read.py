@@ -94,7 +94,8 @@ def _scan(
         with progress.stage(f"Read {name}", info.count) as bar:
             for batch in store.scan():
                 ids += [item.id for item in batch.items]
-                fields += [item.fields for item in batch.items]
+                # A store need not keep the order of columns: one order, whatever it gives.
+                fields += [dict(sorted(item.fields.items())) for item in batch.items]
                 parts.append(np.asarray(batch.vectors, dtype=np.float32))
                 bar.advance(len(batch.items))
     finally:
