@@ -141,8 +141,9 @@ def _to_bytes(table: pa.Table, metadata: Mapping[str, str]) -> bytes:
 def _from_bytes(data: bytes) -> tuple[pa.Table, dict[str, str]]:
     import pyarrow.parquet as pq
 
+    # Not in Arrow's threads: one that lets go of our bytes while the program ends aborts it.
     with pq.ParquetFile(io.BytesIO(data), pre_buffer=False) as file:
         raw: dict[bytes, bytes] = file.metadata.metadata or {}
-        # Not in Arrow's threads: one that lets go of our bytes while the program ends aborts it.
-        table = file.read(use_threads=False)
-        return table, {key.decode(): value.decode() for key, value in raw.items()}
+        return file.read(use_threads=False), {
+            key.decode(): value.decode() for key, value in raw.items()
+        }
