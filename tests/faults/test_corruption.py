@@ -98,7 +98,8 @@ def test_a_damage_is_found_said_and_mended(bench: Bench, name: str, way: str) ->
     DAMAGES[name](bench)
     if way == "check":
         done = bench.run("check", expect=1)
-        assert "damaged" in str(done.json) or "has" in str(done.json)
+        (said,) = done.json["collections"][0]["differences"]
+        assert said.startswith("the store "), "it is not even opened"
         assert "rebuild-store" in done.err
         bench.run("rebuild-store")
     else:
@@ -117,8 +118,7 @@ def test_a_damage_is_found_said_and_mended(bench: Bench, name: str, way: str) ->
 @pytest.mark.faults
 def test_check_reads_a_healthy_store_and_leaves_it_alone(bench: Bench) -> None:
     assert bench.run("check", "--full").json["collections"][0]["vectors_compared"] == N
-    done = bench.index()
-    assert done.json["warnings"] == []
+    assert "rebuilt" not in str(bench.index().json["warnings"])
     assert_invariant(bench)
 
 
