@@ -178,7 +178,11 @@ def test_in_the_very_first_moments(tmp_path: Path, times: int) -> None:
         until(lambda number=process.pid: b"embclust" in cmdline(number), process)  # type: ignore[misc]
         time.sleep(0.15 + 0.9 * number / times)
         process.send_signal(signal.SIGINT)
-        assert finish(process, None).code in (130, -signal.SIGINT, 0)
+        _, err = process.communicate(timeout=300)
+        if "Could not import runpy module" in err:
+            continue  # a busy machine: Python itself was not up yet, nothing of ours had begun
+        assert "Traceback" not in err, err
+        assert process.returncode in (130, -signal.SIGINT, 0)
     bench.index()
     assert_invariant(bench)
 
