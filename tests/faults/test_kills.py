@@ -96,7 +96,7 @@ def marked_dirty(bench: Bench) -> bool:
 @pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.faults)])
 def test_killed_while_downloading(tmp_path: Path, fault_server: FaultServer, rounds: int) -> None:
     bench = Bench(tmp_path)
-    size = 240
+    size = 160
     paths = [f"/ok/{i}.jpg" for i in range(size)]
     lines = [
         f"{i},{fault_server.url}{path}?noise={i + 1}&size=48&delay=0.05"

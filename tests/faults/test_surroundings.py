@@ -242,7 +242,12 @@ def test_a_hundred_thousand_rows(tmp_path: Path) -> None:
         file.writelines(f"r{n},shoe {n} of {n % 977}\n" for n in range(100_000))
     arguments = ["index", str(bench.table), "--id", "id", "--text", "title"]
     arguments += ["--set", "encoders.text.kind=hashing", "--set", "encoders.text.dim=512"]
-    for given in (arguments, ["rebuild-store"], ["check", "--full"], ["plot", "--k", "10"]):
+    for given in (
+        arguments,
+        ["rebuild-store"],
+        ["check", "--full"],
+        ["plot", "--k", "10", "--set", "project.kind=pca"],
+    ):
         probe = "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); print("
         probe += "resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)"
         probe += "; sys.exit(code)"
