@@ -116,7 +116,7 @@ class Bench:
         """What commands run with: tests are importable, one thread."""
         return {
             **os.environ,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
             "OMP_NUM_THREADS": "1",
             **self.environment,
         }

@@ -7,7 +7,7 @@ import os
 import select
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
@@ -148,6 +148,11 @@ class Console:
     def warn(self, message: str) -> None:
         """Print one line that a person should see even when quiet."""
         say(f"Note: {clean(message)}")
+
+    def warn_all(self, messages: Iterable[str]) -> None:
+        """Print each as a line of its own."""
+        for message in messages:
+            self.warn(message)
 
     def _bars(self) -> RichBars:
         from rich.console import Console as RichConsole

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from embclust.errors import UsageError
 
@@ -13,7 +14,22 @@ if TYPE_CHECKING:
 
     from embclust.data import Labels, Vectors
 
-__all__ = ["centres_of", "check_rows", "renumber", "unit"]
+__all__ = ["K", "centres_of", "check_rows", "fixed_k", "renumber", "unit"]
+
+K = Annotated[int, Field(ge=1)] | Literal["auto"]
+"""How many clusters; `auto` leaves it to the step, which tries several and builds with one."""
+
+
+def fixed_k(k: int | Literal["auto"], rows: int) -> int:
+    """Return k for so many rows. Raises UsageError when it is more, or still `auto`."""
+    if k == "auto":
+        raise UsageError("cluster.k is auto, which only `embclust cluster` and `plot` can settle.")
+    if rows < k:
+        raise UsageError(
+            f"cluster.k is {k}, but there are only {rows} rows.",
+            f"Ask for at most {rows} clusters with --k.",
+        )
+    return k
 
 
 def check_rows(vectors: NDArray[Any]) -> Vectors:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from embclust.clusterers._rows import centres_of, check_rows, renumber, unit
-from embclust.errors import UsageError
+from embclust.clusterers._rows import K, centres_of, check_rows, fixed_k, renumber, unit
 
 if TYPE_CHECKING:
     from embclust.data import Labels, Vectors
@@ -40,7 +39,7 @@ class KMeansClusterer:
 
         model_config = ConfigDict(extra="forbid")
 
-        k: int = Field(10, ge=1, description="How many clusters.")
+        k: K = Field(10, description="How many clusters.")
         seed: int = Field(0, ge=0, lt=2**32, description="Seed of the random starts.")
         n_init: int = Field(
             5, ge=1, le=1000, description="How many random starts; the tightest result wins."
@@ -59,27 +58,23 @@ class KMeansClusterer:
         from threadpoolctl import threadpool_limits
 
         rows = check_rows(vectors)
-        if len(rows) < self._options.k:
-            raise UsageError(
-                f"cluster.k is {self._options.k}, but there are only {len(rows)} rows.",
-                f"Ask for at most {len(rows)} clusters with --k.",
-            )
-        warm = start is not None and start.shape == (self._options.k, rows.shape[1])
+        k = fixed_k(self._options.k, len(rows))
+        warm = start is not None and start.shape == (k, rows.shape[1])
         with threadpool_limits(limits=1):
-            init = self._start(rows, unit(start) if start is not None and warm else None)
-            labels = self._polish(rows, self._lloyd(rows, init))
+            init = self._start(rows, k, unit(start) if start is not None and warm else None)
+            labels = self._polish(rows, self._lloyd(rows, k, init))
             labels = renumber(labels, by_size=not warm)
             centres = centres_of(rows, labels)
         self.details = {"algorithm": "lloyd", "warm_start": warm, "found": len(centres)}
         return labels, centres
 
-    def _lloyd(self, rows: Vectors, init: Vectors | None) -> Vectors:
+    def _lloyd(self, rows: Vectors, k: int, init: Vectors | None) -> Vectors:
         """Return the centres of the best run, float32 (k, d), not of unit length."""
         from sklearn.cluster import KMeans
         from sklearn.exceptions import ConvergenceWarning
 
         model = KMeans(
-            n_clusters=self._options.k,
+            n_clusters=k,
             init="k-means++" if init is None else init,
             n_init=self._options.n_init if init is None else 1,
             max_iter=_MAX_ITERATIONS,
@@ -111,15 +106,15 @@ class KMeansClusterer:
             centres[taken] = centres_of(rows, renumber(labels, by_size=False))
         return labels
 
-    def _start(self, rows: Vectors, last: Vectors | None) -> Vectors | None:
+    def _start(self, rows: Vectors, k: int, last: Vectors | None) -> Vectors | None:
         """Return k centres to start from; None leaves it to k-means++ on all rows.
 
         They are the last run's or, on large tables, those of a sample.
         """
-        k, seed = self._options.k, self._options.seed
         if last is not None:
             return last
-        if len(rows) <= max(_START_ROWS, 20 * k):
+        size = max(_START_ROWS, 20 * k)
+        if len(rows) <= size:
             return None
-        drawn = np.random.default_rng(seed).permutation(len(rows))[: max(_START_ROWS, 20 * k)]
-        return self._lloyd(rows[np.sort(drawn)], None)
+        drawn = np.random.default_rng(self._options.seed).permutation(len(rows))[:size]
+        return self._lloyd(rows[np.sort(drawn)], k, None)
