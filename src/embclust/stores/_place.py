@@ -12,6 +12,7 @@ from embclust.errors import EmbclustError, RefusedError, UsageError
 from embclust.stores import _folder
 from embclust.stores._client import chromadb_version, close_client, open_embedded, open_server
 from embclust.stores._errors import Translated, retrying
+from embclust.stores._heap import zeroed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -163,6 +164,7 @@ def _open(
             descriptor = _folder.lock(folder)
             if descriptor is not None:
                 stack.callback(os.close, descriptor)
+            stack.enter_context(zeroed_memory())
         client = _client_of(source.resolve(), *names)
     stack.callback(close_client, client)
     own = None if read_only else folder
