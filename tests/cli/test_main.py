@@ -227,3 +227,51 @@ def test_a_workspace_that_is_a_file() -> None:
 def test_a_read_only_workspace() -> None:
     Path("t.csv").write_text("id,title\n1,a\n")
     index_texts("t.csv", "--workspace", "/sys/embclust").refused(2, "/sys/embclust", "read-only")
+
+
+SWALLOWED = """
+import os, signal, sys, time, types, weakref
+
+class Thing: ...
+
+def callback(_):
+    os.kill(os.getpid(), signal.{name})
+    for _ in range(100): pass  # the handler runs in here, where no exception gets out
+
+def work(*_, **__):
+    thing = Thing()
+    kept = weakref.ref(thing, callback)
+    del thing
+    time.sleep(30)
+    return 0
+
+import embclust.__main__ as entry
+if {early}:
+    class Finder:
+        def find_spec(self, name, *_):
+            if name == "embclust.cli": work()
+    sys.meta_path.insert(0, Finder())
+else:
+    import embclust.cli.main
+    sys.modules["embclust.cli.main"].app = work
+sys.exit(entry.main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "early", "code"),
+    [("SIGINT", False, 130), ("SIGTERM", False, 143), ("SIGINT", True, 130)],
+)
+def test_a_signal_is_not_lost_where_python_ignores_exceptions(
+    name: str, early: bool, code: int
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED.format(name=name, early=early), "list"],
+        capture_output=True,
+        text=True,
+        timeout=25,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "ignored" not in done.stderr
