@@ -19,8 +19,8 @@ export function sample(changes = {}) {
       2: base64(Int16Array.from([-32767, 0, 32767, 0, 0, 32767, 0, -32767, 0, 0, 16384, 0])),
     },
     clusters: [
-      { number: 0, name: "Shoes", size: 3, source: "", keywords: [], medoids: [0] },
-      { number: 4, name: "Hats", size: 2, source: "", keywords: [], medoids: [3] },
+      { number: 0, name: "Shoes", size: 3, source: "", keywords: [], medoids: [0], silhouette: 0.5 },
+      { number: 4, name: "Hats", size: 2, source: "", keywords: [], medoids: [3], silhouette: null },
     ],
     clusterOf: codes(0, 0, 0, 1, 1, 2),
     columns: [
@@ -36,6 +36,7 @@ export function sample(changes = {}) {
     textFields: ["title"],
     links: [],
     pictures: false,
+    defaultDims: 2,
     neighbours: { each: 2, ...codes(2, 3, 1, 3, 1, 2, 5, 0, 4, 0, 5, 4) },
     facts: [],
     warnings: [],

@@ -12,7 +12,7 @@ const LIVE = 20_000;
 
 function defaultState(model) {
   return Object.freeze({
-    dims: dimensions(model).at(-1),
+    dims: model.defaultDims,
     colour: "",
     query: "",
     theme: "auto",
