@@ -19,8 +19,24 @@ export function sample(changes = {}) {
       2: base64(Int16Array.from([-32767, 0, 32767, 0, 0, 32767, 0, -32767, 0, 0, 16384, 0])),
     },
     clusters: [
-      { number: 0, name: "Shoes", size: 3, source: "", keywords: [], medoids: [0], silhouette: 0.5 },
-      { number: 4, name: "Hats", size: 2, source: "", keywords: [], medoids: [3], silhouette: null },
+      {
+        number: 0,
+        name: "Shoes",
+        size: 3,
+        source: "",
+        keywords: [],
+        medoids: [0],
+        silhouette: 0.5,
+      },
+      {
+        number: 4,
+        name: "Hats",
+        size: 2,
+        source: "",
+        keywords: [],
+        medoids: [3],
+        silhouette: null,
+      },
     ],
     clusterOf: codes(0, 0, 0, 1, 1, 2),
     columns: [
