@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,29 @@ def test_the_number_of_threads_does_not_change_the_map(digits: Floats) -> None:
     one = project(digits[:400], 3, jobs=1, iterations=60, early_iterations=30)
     two = project(digits[:400], 3, jobs=2, iterations=60, early_iterations=30)
     assert np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("landmarks", [None, 200])
+def test_a_second_map_of_the_same_vectors_is_as_if_made_alone(
+    digits: Floats, landmarks: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+    look = TsneProjector._affinities
+
+    def counting(self: TsneProjector, points: Any) -> Any:
+        looked.append(len(points))
+        return look(self, points)
+
+    monkeypatch.setattr(TsneProjector, "_affinities", counting)
+    options = {"landmarks": landmarks, "iterations": 60, "early_iterations": 30}
+    vectors, others = digits[:300], digits[300:600]
+    alone = {dims: project(vectors, dims, **options) for dims in (2, 3)}
+    both = TsneProjector(TsneProjector.Options.model_validate(options))
+    del looked[:]
+    for dims in (3, 2, 3):
+        assert np.array_equal(both.project(vectors, dims, CountingBar()), alone[dims])
+    assert looked == [landmarks or 300], "neighbours are searched once"
+    assert np.array_equal(both.project(others, 2, CountingBar()), project(others, 2, **options))
 
 
 def test_landmarks_place_every_row(digits: Floats) -> None:

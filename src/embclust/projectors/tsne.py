@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +13,7 @@ from embclust.projectors._components import check_input, frame, principal_compon
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from openTSNE.affinity import PerplexityBasedNN
 
     from embclust.data import Vectors
     from embclust.protocols import Bar
@@ -25,6 +28,20 @@ _REPORT_EVERY = 10
 _MANY_POINTS = 3000
 _FFT_FROM = 10_000
 _PLACED_BY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What two maps of the same vectors share, and most of the cost of a small one.
+
+    `reduced`: float64 (n, at most pca_dims). `chosen`: the rows that are fitted. `affinities`:
+    between those; None where there are no neighbourhoods to keep.
+    """
+
+    vectors: Vectors
+    reduced: Floats
+    chosen: NDArray[np.intp]
+    affinities: PerplexityBasedNN | None
 
 
 class TsneProjector:
@@ -77,35 +94,53 @@ class TsneProjector:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._seen: _Seen | None = None
 
     def project(self, vectors: Vectors, dims: int, progress: Bar) -> NDArray[np.float32]:
         """Return float32 (n, dims) in [-1, 1], centred on the origin.
 
+        Components and neighbours are kept for the next call with the same array: the map in the
+        other number of dimensions costs only its own steps, and comes out as if made alone.
         Raises UsageError for dims other than 2 and 3, no rows, and values that are not finite.
         """
         check_input(vectors, dims)
         steps = self._options.early_iterations + self._options.iterations
         progress.total(steps)
-        reduced = principal_components(vectors, self._options.pca_dims)
-        if len(vectors) < _FEWEST or not reduced.any():
+        seen = self._look_at(vectors)
+        if seen.affinities is None:
             progress.advance(steps)
-            return frame(reduced[:, :dims], dims)
-        rng = np.random.default_rng(self._options.seed)
-        landmarks = self._options.landmarks
-        if landmarks is None or len(vectors) <= landmarks:
-            return frame(self._fit(reduced, dims, rng, progress), dims)
-        chosen = np.sort(rng.permutation(len(vectors))[:landmarks])
-        fitted = self._fit(reduced[chosen], dims, rng, progress)
-        return frame(_place(reduced, chosen, fitted), dims)
+            return frame(seen.reduced[:, :dims], dims)
+        affinities = copy(seen.affinities)
+        affinities.P = seen.affinities.P.copy()  # openTSNE scales it in place, and back, nearly
+        fitted = self._fit(seen.reduced[seen.chosen], affinities, dims, progress)
+        if len(seen.chosen) == len(vectors):
+            return frame(fitted, dims)
+        return frame(_place(seen.reduced, seen.chosen, fitted), dims)
 
-    def _fit(self, points: Floats, dims: int, rng: np.random.Generator, progress: Bar) -> Floats:
+    def _look_at(self, vectors: Vectors) -> _Seen:
+        """What every map of these vectors starts from."""
+        if self._seen is None or self._seen.vectors is not vectors:
+            n, landmarks = len(vectors), self._options.landmarks
+            reduced = principal_components(vectors, self._options.pca_dims)
+            chosen = np.arange(n)
+            if landmarks is not None and n > landmarks:
+                rng = np.random.default_rng(self._options.seed)
+                chosen = np.sort(rng.permutation(n)[:landmarks])
+            alike = n < _FEWEST or not reduced.any()
+            affinities = None if alike else self._affinities(reduced[chosen])
+            self._seen = _Seen(vectors, reduced, chosen, affinities)
+        return self._seen
+
+    def _fit(
+        self, points: Floats, affinities: PerplexityBasedNN, dims: int, progress: Bar
+    ) -> Floats:
         """Run the whole optimisation: float64 (n, dims)."""
         from openTSNE import TSNEEmbedding
 
         options = self._options
         embedding = TSNEEmbedding(
-            _start(points, dims, rng),
-            self._affinities(points),
+            _start(points, dims, np.random.default_rng(options.seed)),
+            affinities,
             negative_gradient_method="fft" if dims == 2 and len(points) >= _FFT_FROM else "bh",
             theta=options.angle,
             n_jobs=self._jobs(len(points)),
@@ -141,7 +176,7 @@ class TsneProjector:
             (options.iterations - 2 * third, options.exaggeration),
         ]
 
-    def _affinities(self, points: Floats) -> object:
+    def _affinities(self, points: Floats) -> PerplexityBasedNN:
         from openTSNE.affinity import PerplexityBasedNN
         from openTSNE.nearest_neighbors import PrecomputedNeighbors
         from sklearn.neighbors import NearestNeighbors
