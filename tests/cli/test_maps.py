@@ -62,10 +62,11 @@ def test_plot_reports_what_is_promised() -> None:
     promised = {"collection", "page", "dims", "points", "drawn", "thumbnails", "bytes", "seconds"}
     assert promised <= set(report)
     assert (report["dims"], report["points"], report["drawn"], report["thumbnails"]) == (
-        (3, 30, 30, 0)
+        ("both", 30, 30, 0)
     )
     assert Path(report["page"]).stat().st_size == report["bytes"]
-    for made in ("Clustering title", "Naming the clusters of title", "Laying out title in 3D"):
+    stages = ("Clustering title", "Naming the clusters of title")
+    for made in (*stages, "Laying out title in 2D", "Laying out title in 3D"):
         assert made in ran.err
     assert good("plot").out == f"{report['page']}\n"
 
@@ -76,8 +77,8 @@ def test_a_plot_again_makes_nothing_and_what_changed_is_made_again() -> None:
     for made in ("Clustering", "Naming", "Laying out"):
         assert made not in again.err, "what was explicit once is remembered"
     assert "cluster.k was 3, is 2" in good("plot", "--k", 2).err
-    assert "there is no 2D map yet" in good("plot", "--dims", 2).err
-    assert good("plot", "--json").json["dims"] == 2
+    assert good("plot", "--dims", 2, "--json").json["dims"] == 2
+    assert good("plot", "--json").json["dims"] == 2, "what was explicit once is remembered"
     write_csv(TABLE, things(range(33)))
     index_texts(TABLE)
     report = good("plot", "--json")
@@ -94,13 +95,19 @@ def test_frozen_makes_nothing() -> None:
     for command in ("name", "plot"):
         run(command, "--frozen").refused(5, "names of 'title'")
     good("name")
-    run("plot", "--frozen").refused(5, "3D map of 'title'")
-    good("plot")
+    run("plot", "--frozen").refused(5, "2D map of 'title'")
+    run("plot", "--frozen", "--dims", 3).refused(5, "3D map of 'title'")
+    three = good("plot", "--dims", 3)
+    assert "Laying out title in 2D" not in three.err
+    assert good("plot", "--frozen", "--json").json["dims"] == 3, "remembered"
+    run("plot", "--frozen", "--dims", "both").refused(5, "there is no 2D map yet")
+    both = good("plot", "--dims", "both")
+    assert "Laying out title in 2D" in both.err
+    assert "Laying out title in 3D" not in both.err, "what is there is taken"
     page = RESULTS / "map.html"
     before = page.stat().st_size
     assert good("plot", "--frozen", "--json").json["bytes"] == before
     run("plot", "--frozen", "--k", 4).refused(5, "cluster.k was 3, is 4")
-    run("plot", "--frozen", "--dims", 2).refused(5, "2D map")
 
 
 @pytest.mark.parametrize("command", ["cluster", "name", "plot"])
