@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.running import HASHING, good, index_texts, run, texts, things, write_csv
+from embclust import __version__
+from tests.cli.running import HASHING, WORDS, good, index_texts, run, texts, things, write_csv
 from tests.fault_server import FaultServer
 
 TABLE = Path("t.csv")
@@ -278,3 +281,48 @@ def test_the_maps_need_no_table() -> None:
     TABLE.unlink()
     assert good("plot", "--k", 3, "--json").json["points"] == 30
     run("index", TABLE, "--text", "title", *HASHING).refused(2, "no table")
+
+
+def page_data(page: str | Path) -> dict[str, Any]:
+    """What a page holds, as its viewer reads it."""
+    text = Path(page).read_text(encoding="utf-8")
+    found = re.search(r'<script[^>]*type="application/json"[^>]*>(\{.*?)</script>', text, re.DOTALL)
+    assert found is not None
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def test_a_page_says_what_was_made_from_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    data = page_data(good("plot", "--k", 3, "--json").json["page"])
+    assert sorted(data["layouts"]) == ["2", "3"]
+    told = dict(data["facts"])
+    manifest = json.loads((RESULTS / "manifest.json").read_text())["artefacts"]
+    for dims in (2, 3):
+        trust = manifest[f"layout-{dims}d.parquet"]["trustworthiness"]
+        assert (trust["k"], trust["rows"]) == (10, 30)
+        expected = f"tsne, trustworthiness {trust['value']:.3f} (10 neighbours)"
+        assert told[f"{dims}D map"] == expected
+    assert told["Collection"] == "title"
+    assert told["Encoder"].startswith("hashing/text")
+    assert (told["Points"], told["Clusters"]) == ("30", "3 (kmeans)")
+    assert (told["Made"], told["embclust"]) == ("2023-11-14", __version__)
+    assert "Unclustered" not in told
+    assert data["warnings"] == []
+
+
+def test_a_page_says_what_is_not_drawn_or_fitted() -> None:
+    rows = [{"id": n, "title": f"{WORDS[n % 3]} {n * 7919 % 211}"} for n in range(150)]
+    index_texts(write_csv(Path("more.csv"), rows), "--prefix", "more_")
+    few = ("--set", "plot.max_points=60", "--set", "project.landmarks=100")
+    report = good("plot", "--collection", "more_title", "--k", 3, *few, "--json").json
+    assert (report["points"], report["drawn"]) == (150, 60)
+    data = page_data(report["page"])
+    assert (data["count"], data["total"]) == (60, 150)
+    told = dict(data["facts"])
+    assert told["Points"] == "60 drawn of 150"
+    assert told["3D map"].startswith("tsne of 100 points, the others placed by them, trust")
+    for warnings in (report["warnings"], data["warnings"]):
+        assert any("60 of 150 points are drawn" in text for text in warnings)
+        assert any("3D map is fitted on 100 of 150 points" in text for text in warnings)
+    assert data["neighbours"]["each"] == 12

@@ -66,8 +66,10 @@ def test_a_second_map_of_the_same_vectors_is_as_if_made_alone(
 
 
 def test_landmarks_place_every_row(digits: Floats) -> None:
-    coords = project(digits, 3, landmarks=300)
+    projector = TsneProjector(TsneProjector.Options(landmarks=300))
+    coords = projector.project(digits, 3, CountingBar())
     assert coords.shape == (900, 3)
+    assert projector.details == {"fitted": 300}
     assert trustworthiness(digits, coords, n_neighbors=10) > 0.93
 
 

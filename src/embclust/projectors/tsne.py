@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from embclust.projectors._components import check_input, frame, principal_components
+from embclust.projectors._search import nearest, nearest_others
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,6 +52,8 @@ class TsneProjector:
     two or three of them, so that far-apart groups keep their places from run to run (Kobak and
     Berens, 2019). Repulsion is approximated by Barnes-Hut in 3D, and by interpolation (FFT) from
     10,000 points on in 2D, which the library cannot do in 3D.
+    All points are fitted unless `landmarks` says otherwise. On 9,600 word vectors, which form no
+    clear groups, 3,000 landmarks bring the trustworthiness in 3D from 0.985 down to 0.897.
     The same vectors and options give the same map on one machine.
     """
 
@@ -83,7 +86,8 @@ class TsneProjector:
             None,
             ge=100,
             description="Fit this many points only and place the others by their nearest: much "
-            "faster, good where the data falls into clear groups. Unset: fit all.",
+            "faster; the map keeps fewer neighbours where there are no clear groups. Unset: fit "
+            "all.",
         )
         seed: int = Field(0, ge=0, lt=2**32, description="Seed of landmarks and jitter.")
         jobs: int = Field(
@@ -95,6 +99,8 @@ class TsneProjector:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._seen: _Seen | None = None
+        self.details: dict[str, int] = {}
+        """After `project`: `fitted`, how many points were, if not all."""
 
     def project(self, vectors: Vectors, dims: int, progress: Bar) -> NDArray[np.float32]:
         """Return float32 (n, dims) in [-1, 1], centred on the origin.
@@ -107,15 +113,17 @@ class TsneProjector:
         steps = self._options.early_iterations + self._options.iterations
         progress.total(steps)
         seen = self._look_at(vectors)
+        fewer = len(seen.chosen) < len(vectors)
+        self.details = {"fitted": len(seen.chosen)} if fewer else {}
         if seen.affinities is None:
             progress.advance(steps)
             return frame(seen.reduced[:, :dims], dims)
         affinities = copy(seen.affinities)
         affinities.P = seen.affinities.P.copy()  # openTSNE scales it in place, and back, nearly
         fitted = self._fit(seen.reduced[seen.chosen], affinities, dims, progress)
-        if len(seen.chosen) == len(vectors):
-            return frame(fitted, dims)
-        return frame(_place(seen.reduced, seen.chosen, fitted), dims)
+        if fewer:
+            fitted = _place(seen.reduced, seen.chosen, fitted)
+        return frame(fitted, dims)
 
     def _look_at(self, vectors: Vectors) -> _Seen:
         """What every map of these vectors starts from."""
@@ -179,11 +187,9 @@ class TsneProjector:
     def _affinities(self, points: Floats) -> PerplexityBasedNN:
         from openTSNE.affinity import PerplexityBasedNN
         from openTSNE.nearest_neighbors import PrecomputedNeighbors
-        from sklearn.neighbors import NearestNeighbors
 
         count = min(len(points) - 1, int(np.ceil(3 * self._options.perplexity)))
-        search = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(points)
-        distances, indices = search.kneighbors()
+        distances, indices = nearest_others(points, count)
         return PerplexityBasedNN(
             perplexity=min(self._options.perplexity, count / 3),
             knn_index=PrecomputedNeighbors(indices, distances),
@@ -208,14 +214,11 @@ def _start(points: Floats, dims: int, rng: np.random.Generator) -> Floats:
 
 def _place(points: Floats, chosen: NDArray[np.intp], fitted: Floats) -> Floats:
     """Put every other point at the weighted mean of its five nearest landmarks."""
-    from sklearn.neighbors import NearestNeighbors
-
     placed = np.empty((len(points), fitted.shape[1]))
     placed[chosen] = fitted
     rest = np.setdiff1d(np.arange(len(points)), chosen)
-    search = NearestNeighbors(n_neighbors=_PLACED_BY, algorithm="brute").fit(points[chosen])
-    distances, nearest = search.kneighbors(points[rest])
+    distances, rows = nearest(points[rest], points[chosen], _PLACED_BY)
     weights = 1.0 / np.maximum(distances, 1e-9) ** 2
     weights /= weights.sum(axis=1, keepdims=True)
-    placed[rest] = np.einsum("nk,nkd->nd", weights, fitted[nearest])
+    placed[rest] = np.einsum("nk,nkd->nd", weights, fitted[rows])
     return placed

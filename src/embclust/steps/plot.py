@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from embclust.data import Vectors
     from embclust.ledger import Ledger
     from embclust.protocols import Progress
+    from embclust.steps.project import Map
     from embclust.steps.read import Source
     from embclust.thumbs import Thumbs
     from embclust.workspace import Workspace
@@ -90,6 +91,7 @@ def run_plot(
             *source.notes,
             *warnings,
             *pictures.notes,
+            *_fitted(maps, len(clustering.ids)),
             *_sampled(len(drawn), len(clustering.ids)),
         ],
         credit=settings.plot.credit,
@@ -162,6 +164,15 @@ def _neighbours(vectors: Vectors, drawn: Rows, progress: Progress) -> NDArray[np
     with progress.stage("Neighbours", len(drawn)) as bar:
         all_drawn = len(drawn) == len(vectors)
         return nearest_rows(vectors if all_drawn else vectors[drawn], _NEIGHBOURS, bar)
+
+
+def _fitted(maps: Mapping[int, Map], points: int) -> list[str]:
+    return [
+        f"The {dims}D map is fitted on {made.details['fitted']:,} of {points:,} points "
+        "(project.landmarks)."
+        for dims, made in maps.items()
+        if "fitted" in made.details
+    ]
 
 
 def _sampled(drawn: int, points: int) -> list[str]:
