@@ -213,7 +213,11 @@ class ProjectSettings(PluginSettings):
     """How vectors are laid out on the map. Everything beside these is the kind's own option."""
 
     kind: str = Field("tsne", description="Which projection.")
-    dims: Literal[2, 3] = Field(3, description="Dimensions of the map.")
+    dims: Literal["auto", 2, 3, "both"] = Field(
+        "auto",
+        description="Dimensions of the map: 2, 3 or both; auto is both up to 20,000 points, else "
+        "3.",
+    )
 
 
 class PlotSettings(_Section):

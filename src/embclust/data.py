@@ -249,11 +249,11 @@ class NameReport:
 
 @dataclass(frozen=True, slots=True)
 class PlotReport:
-    """What `plot --json` prints. `bytes` is the size of the page on disk."""
+    """What `plot --json` prints. `dims`: 2, 3 or "both". `bytes` is the page's size on disk."""
 
     collection: str
     page: str
-    dims: int
+    dims: int | Literal["both"]
     points: int
     drawn: int
     thumbnails: int

@@ -86,7 +86,7 @@ def test_it_is_clustered_named_and_plotted_and_stays_as_it_is(untouched: Path) -
     names = good("name", *WHOLE, "--text-field", "title", *THEIRS, "--json").json["names"]
     assert {one["name"].lower().split()[0] for one in names} == {"red", "blue", "green"}
     plotted = good("plot", *WHOLE, *THEIRS, "--json").json
-    assert (plotted["points"], plotted["drawn"], plotted["dims"]) == (90, 90, 3)
+    assert (plotted["points"], plotted["drawn"], plotted["dims"]) == (90, 90, "both")
     assert Path(plotted["page"]).is_file()
     assert good("plot", *WHOLE, *THEIRS, "--frozen").code == 0
     flat = good("plot", *WHOLE, *THEIRS, "--dims", 2, "--k", 4, "--json")

@@ -49,7 +49,7 @@ def test_nothing_asked_for_shows_the_help_and_is_a_usage_error(arguments: tuple[
         (("index", "a.csv", "b.csv"), ("unexpected extra argument", "b.csv")),
         (("index", "--limit", "many"), ("'--limit'", "valid integer")),
         (("cluster", "--k"), ("'--k' requires an argument",)),
-        (("plot", "--dims", "x"), ("'--dims'", "valid integer")),
+        (("plot", "--dims", "x"), ("--dims x", "--dims both")),
         (("plot", "--dims", "4"), ("--dims 4", "2 or 3")),
         (("drop",), ("Missing argument",)),
         (("list", "--set", "nonsense"), ("--set nonsense", "no value")),

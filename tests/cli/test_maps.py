@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.running import HASHING, good, index_texts, run, texts, things, write_csv
+from embclust import __version__
+from tests.cli.running import HASHING, WORDS, good, index_texts, run, texts, things, write_csv
 from tests.fault_server import FaultServer
 
 TABLE = Path("t.csv")
@@ -62,10 +65,11 @@ def test_plot_reports_what_is_promised() -> None:
     promised = {"collection", "page", "dims", "points", "drawn", "thumbnails", "bytes", "seconds"}
     assert promised <= set(report)
     assert (report["dims"], report["points"], report["drawn"], report["thumbnails"]) == (
-        (3, 30, 30, 0)
+        ("both", 30, 30, 0)
     )
     assert Path(report["page"]).stat().st_size == report["bytes"]
-    for made in ("Clustering title", "Naming the clusters of title", "Laying out title in 3D"):
+    stages = ("Clustering title", "Naming the clusters of title")
+    for made in (*stages, "Laying out title in 2D", "Laying out title in 3D"):
         assert made in ran.err
     assert good("plot").out == f"{report['page']}\n"
 
@@ -76,8 +80,8 @@ def test_a_plot_again_makes_nothing_and_what_changed_is_made_again() -> None:
     for made in ("Clustering", "Naming", "Laying out"):
         assert made not in again.err, "what was explicit once is remembered"
     assert "cluster.k was 3, is 2" in good("plot", "--k", 2).err
-    assert "there is no 2D map yet" in good("plot", "--dims", 2).err
-    assert good("plot", "--json").json["dims"] == 2
+    assert good("plot", "--dims", 2, "--json").json["dims"] == 2
+    assert good("plot", "--json").json["dims"] == 2, "what was explicit once is remembered"
     write_csv(TABLE, things(range(33)))
     index_texts(TABLE)
     report = good("plot", "--json")
@@ -94,13 +98,19 @@ def test_frozen_makes_nothing() -> None:
     for command in ("name", "plot"):
         run(command, "--frozen").refused(5, "names of 'title'")
     good("name")
-    run("plot", "--frozen").refused(5, "3D map of 'title'")
-    good("plot")
+    run("plot", "--frozen").refused(5, "2D map of 'title'")
+    run("plot", "--frozen", "--dims", 3).refused(5, "3D map of 'title'")
+    three = good("plot", "--dims", 3)
+    assert "Laying out title in 2D" not in three.err
+    assert good("plot", "--frozen", "--json").json["dims"] == 3, "remembered"
+    run("plot", "--frozen", "--dims", "both").refused(5, "there is no 2D map yet")
+    both = good("plot", "--dims", "both")
+    assert "Laying out title in 2D" in both.err
+    assert "Laying out title in 3D" not in both.err, "what is there is taken"
     page = RESULTS / "map.html"
     before = page.stat().st_size
     assert good("plot", "--frozen", "--json").json["bytes"] == before
     run("plot", "--frozen", "--k", 4).refused(5, "cluster.k was 3, is 4")
-    run("plot", "--frozen", "--dims", 2).refused(5, "2D map")
 
 
 @pytest.mark.parametrize("command", ["cluster", "name", "plot"])
@@ -271,3 +281,48 @@ def test_the_maps_need_no_table() -> None:
     TABLE.unlink()
     assert good("plot", "--k", 3, "--json").json["points"] == 30
     run("index", TABLE, "--text", "title", *HASHING).refused(2, "no table")
+
+
+def page_data(page: str | Path) -> dict[str, Any]:
+    """What a page holds, as its viewer reads it."""
+    text = Path(page).read_text(encoding="utf-8")
+    found = re.search(r'<script[^>]*type="application/json"[^>]*>(\{.*?)</script>', text, re.DOTALL)
+    assert found is not None
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def test_a_page_says_what_was_made_from_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    data = page_data(good("plot", "--k", 3, "--json").json["page"])
+    assert sorted(data["layouts"]) == ["2", "3"]
+    told = dict(data["facts"])
+    manifest = json.loads((RESULTS / "manifest.json").read_text())["artefacts"]
+    for dims in (2, 3):
+        trust = manifest[f"layout-{dims}d.parquet"]["trustworthiness"]
+        assert (trust["k"], trust["rows"]) == (10, 30)
+        expected = f"tsne, trustworthiness {trust['value']:.3f} (10 neighbours)"
+        assert told[f"{dims}D map"] == expected
+    assert told["Collection"] == "title"
+    assert told["Encoder"].startswith("hashing/text")
+    assert (told["Points"], told["Clusters"]) == ("30", "3 (kmeans)")
+    assert (told["Made"], told["embclust"]) == ("2023-11-14", __version__)
+    assert "Unclustered" not in told
+    assert data["warnings"] == []
+
+
+def test_a_page_says_what_is_not_drawn_or_fitted() -> None:
+    rows = [{"id": n, "title": f"{WORDS[n % 3]} {n * 7919 % 211}"} for n in range(150)]
+    index_texts(write_csv(Path("more.csv"), rows), "--prefix", "more_")
+    few = ("--set", "plot.max_points=60", "--set", "project.landmarks=100")
+    report = good("plot", "--collection", "more_title", "--k", 3, *few, "--json").json
+    assert (report["points"], report["drawn"]) == (150, 60)
+    data = page_data(report["page"])
+    assert (data["count"], data["total"]) == (60, 150)
+    told = dict(data["facts"])
+    assert told["Points"] == "60 drawn of 150"
+    assert told["3D map"].startswith("tsne of 100 points, the others placed by them, trust")
+    for warnings in (report["warnings"], data["warnings"]):
+        assert any("60 of 150 points are drawn" in text for text in warnings)
+        assert any("3D map is fitted on 100 of 150 points" in text for text in warnings)
+    assert data["neighbours"]["each"] == 12

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,9 +42,34 @@ def test_the_number_of_threads_does_not_change_the_map(digits: Floats) -> None:
     assert np.array_equal(one, two)
 
 
+@pytest.mark.parametrize("landmarks", [None, 200])
+def test_a_second_map_of_the_same_vectors_is_as_if_made_alone(
+    digits: Floats, landmarks: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+    look = TsneProjector._affinities
+
+    def counting(self: TsneProjector, points: Any) -> Any:
+        looked.append(len(points))
+        return look(self, points)
+
+    monkeypatch.setattr(TsneProjector, "_affinities", counting)
+    options = {"landmarks": landmarks, "iterations": 60, "early_iterations": 30}
+    vectors, others = digits[:300], digits[300:600]
+    alone = {dims: project(vectors, dims, **options) for dims in (2, 3)}
+    both = TsneProjector(TsneProjector.Options.model_validate(options))
+    del looked[:]
+    for dims in (3, 2, 3):
+        assert np.array_equal(both.project(vectors, dims, CountingBar()), alone[dims])
+    assert looked == [landmarks or 300], "neighbours are searched once"
+    assert np.array_equal(both.project(others, 2, CountingBar()), project(others, 2, **options))
+
+
 def test_landmarks_place_every_row(digits: Floats) -> None:
-    coords = project(digits, 3, landmarks=300)
+    projector = TsneProjector(TsneProjector.Options(landmarks=300))
+    coords = projector.project(digits, 3, CountingBar())
     assert coords.shape == (900, 3)
+    assert projector.details == {"fitted": 300}
     assert trustworthiness(digits, coords, n_neighbors=10) > 0.93
 
 

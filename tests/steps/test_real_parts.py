@@ -44,7 +44,7 @@ def test_from_vectors_to_a_named_map_and_back(tmp_path: Path, kind: str) -> None
         row = clustering.medoids[one.cluster]
         words = str(part.fields[row]["title"]).split()
         assert any(word in one.name.casefold() for word in words)
-    layout = run_project("c", part, settings, workspace, 2, Silent())
+    layout = run_project("c", part, settings, workspace, [2], Silent())[2].layout
     assert layout.coords.shape == (len(part.ids), 2)
     assert cluster_stale(workspace, "c", part, settings) is None
     assert names_stale(workspace, "c", part, clustering, settings) is None

@@ -34,7 +34,14 @@ Collection = Annotated[
 K = Annotated[str | None, typer.Option("--k", metavar="N", help="Number of clusters.")]
 Kind = Annotated[str | None, typer.Option("--kind", help="Which plug-in does it.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of clusters and map.")]
-Dims = Annotated[int | None, typer.Option("--dims", metavar="2|3", help="Dimensions of the map.")]
+Dims = Annotated[
+    str | None,
+    typer.Option(
+        "--dims",
+        metavar="2|3|both",
+        help="Dimensions of the map; both up to 20,000 points, else 3, unless chosen.",
+    ),
+]
 TextFields = Annotated[
     list[str] | None,
     typer.Option("--text-field", help="Field to show and to name from; may be repeated."),

@@ -52,9 +52,10 @@ def plot(
     json: Json = None,
 ) -> int:
     """Draw a collection's map as one HTML page; makes clusters and names when they are missing."""
-    if dims not in (None, 2, 3):
+    if dims not in (None, "2", "3", "both", "auto"):
         raise UsageError(
-            f"--dims {dims}: a map has 2 or 3 dimensions.", "Use --dims 2 or --dims 3."
+            f"--dims {dims}: a map has 2 or 3 dimensions, or a switch for both.",
+            "Use --dims 2, --dims 3 or --dims both.",
         )
     flags = {
         "cluster.kind": kind,
@@ -83,7 +84,6 @@ def plot(
                 session.workspace,
                 session.ledger,
                 thumbs,
-                settings.project.dims,
                 picture_folder(opened),
                 opened.console,
                 frozen=bool(frozen),

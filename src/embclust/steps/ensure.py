@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from embclust.errors import FrozenError
 from embclust.steps.cluster import cluster_stale, load_clustering, run_cluster
 from embclust.steps.name import load_names, names_stale, run_name
-from embclust.steps.project import layout_stale, load_layout, run_project
+from embclust.steps.project import layout_stale, run_project
 
 if TYPE_CHECKING:
     from embclust.config import Settings
-    from embclust.data import Clustering, ClusterName, Layout
+    from embclust.data import Clustering, ClusterName
     from embclust.protocols import Progress
+    from embclust.steps.project import Map
     from embclust.steps.read import Source
     from embclust.workspace import Workspace
 
-__all__ = ["default_text_fields", "ensure_clusters", "ensure_layout", "ensure_names"]
+__all__ = ["default_text_fields", "ensure_clusters", "ensure_maps", "ensure_names"]
 
 
 def ensure_clusters(
@@ -73,23 +75,22 @@ def ensure_names(
     return names, report.warnings
 
 
-def ensure_layout(
+def ensure_maps(
     source: Source,
-    dims: int,
+    dims: Sequence[int],
     settings: Settings,
     workspace: Workspace,
     progress: Progress,
     *,
     frozen: bool = False,
-) -> Layout:
-    """The map, made when missing or stale. Raises FrozenError."""
+) -> dict[int, Map]:
+    """The map in each number of dimensions, made when missing or stale. Raises FrozenError."""
     name = source.info.collection
-    stale = layout_stale(workspace, name, source.embeddings, settings, dims)
-    loaded = load_layout(workspace, name, dims)
-    if stale is None and loaded is not None:
-        return loaded[0]
-    _refuse_if(frozen, name, f"{dims}D map", stale or "there is none", "plot")
-    progress.note(f"Laying out {name} in {dims}D: {stale}.")
+    for each in dims:
+        stale = layout_stale(workspace, name, source.embeddings, settings, each)
+        if stale is not None:
+            _refuse_if(frozen, name, f"{each}D map", stale, "plot")
+            progress.note(f"Laying out {name} in {each}D: {stale}.")
     return run_project(name, source.embeddings, settings, workspace, dims, progress)
 
 

@@ -5,24 +5,27 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from embclust import __version__
 from embclust.data import Clustering, ClusterName, PlotReport
 from embclust.errors import UsageError
-from embclust.page import PageCluster, PageData, build_page
+from embclust.page import Built, PageCluster, PageData, build_page
+from embclust.steps.drawn import choose_rows
 from embclust.steps.ensure import (
     default_text_fields,
     ensure_clusters,
-    ensure_layout,
+    ensure_maps,
     ensure_names,
 )
-from embclust.steps.pictures import choose_image_field, find_pictures
-from embclust.workspace import created_at, make_folder, write_whole
+from embclust.steps.facts import facts
+from embclust.steps.neighbours import nearest_rows
+from embclust.steps.pictures import Pictures, choose_image_field, find_pictures
+from embclust.steps.project import wanted_dims
+from embclust.workspace import make_folder, write_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,12 +34,14 @@ if TYPE_CHECKING:
     from embclust.data import Vectors
     from embclust.ledger import Ledger
     from embclust.protocols import Progress
+    from embclust.steps.project import Map
     from embclust.steps.read import Source
     from embclust.thumbs import Thumbs
     from embclust.workspace import Workspace
 
-_NEIGHBOURS = 12
-_NEIGHBOURS_UP_TO = 20_000
+    Rows = NDArray[np.intp]
+
+_NEIGHBOURS: Final = 12
 
 __all__ = ["run_plot"]
 
@@ -47,14 +52,17 @@ def run_plot(
     workspace: Workspace,
     ledger: Ledger,
     thumbs: Thumbs,
-    dims: int,
     folder: Path,
     progress: Progress,
     *,
     frozen: bool = False,
     stop: Callable[[], bool] = lambda: False,
 ) -> PlotReport:
-    """Write the page of a collection and return what is on it."""
+    """Write the page of a collection and return what is on it.
+
+    `folder`: what relative picture paths refer to. Raises UsageError, before any work, for a
+    page that cannot be written or an image field that no row has, and FrozenError.
+    """
     started = time.monotonic()
     name = source.info.collection
     page = settings.plot.out or workspace.collection_folder(name) / "map.html"
@@ -62,55 +70,58 @@ def run_plot(
     field = choose_image_field(source, settings.plot.image_field)
     clustering = ensure_clusters(source, settings, workspace, progress, frozen=frozen)
     names, warnings = ensure_names(source, clustering, settings, workspace, progress, frozen=frozen)
-    layout = ensure_layout(source, dims, settings, workspace, progress, frozen=frozen)
+    dims = wanted_dims(settings, len(clustering.ids))
+    maps = ensure_maps(source, dims, settings, workspace, progress, frozen=frozen)
     pictures = find_pictures(source, field, settings, ledger, thumbs, folder, progress, stop)
-    warnings = [*source.notes, *warnings, *pictures.notes]
-    drawn = _sample(clustering, settings.plot.max_points)
-    if len(drawn) < len(clustering.ids):
-        warnings.append(
-            f"{len(drawn)} of {len(clustering.ids)} points are drawn (plot.max_points)."
-        )
-    ids = [clustering.ids[i] for i in drawn]
-    kept = thumbs.get(sorted({pictures.keys[i] for i in ids if i in pictures.keys}))
+    drawn = choose_rows(clustering, maps[max(maps)].layout.coords, settings.plot.max_points)
     data = PageData(
         title=settings.plot.title or name,
         collection=name,
         encoder=_short(source.info.encoder_id) or "made by another program",
-        ids=ids,
-        layouts={dims: layout.coords[drawn]},
+        ids=[clustering.ids[i] for i in drawn],
+        layouts={each: made.layout.coords[drawn] for each, made in maps.items()},
         clusters=clustering.clusters[drawn],
         named=_page_clusters(clustering, names, drawn),
         columns=_columns(source, drawn),
         text_fields=settings.plot.text_fields or default_text_fields(source),
-        links=[pictures.links.get(item_id) for item_id in ids] if field else None,
-        thumbnails=[kept.get(pictures.keys.get(item_id, b"")) for item_id in ids]
-        if field
-        else None,
-        neighbours=_neighbours(source.embeddings.vectors[drawn]),
-        facts=_facts(source, clustering, settings, dims),
-        warnings=warnings,
+        **_shown(pictures, field, clustering.ids, drawn, thumbs),
+        neighbours=_neighbours(source.embeddings.vectors, drawn, progress),
+        facts=facts(source, clustering, maps, settings, len(drawn), None),
+        warnings=[
+            *source.notes,
+            *warnings,
+            *pictures.notes,
+            *_fitted(maps, len(clustering.ids)),
+            *_sampled(len(drawn), len(clustering.ids)),
+        ],
         credit=settings.plot.credit,
         total_points=len(clustering.ids),
     )
-    make_folder(page.parent)
     with progress.stage("Page"):
-        built = build_page(data, settings.plot.max_bytes, sidecar_dir=f"{page.stem}_files")
+        built = _write(data, page, settings.plot.max_bytes)
+    return PlotReport(
+        collection=name,
+        page=str(page),
+        dims="both" if len(dims) == 2 else dims[0],
+        points=len(clustering.ids),
+        drawn=len(drawn),
+        thumbnails=built.thumbnails,
+        bytes=len(built.html),
+        seconds=round(time.monotonic() - started, 3),
+        warnings=[*data.warnings, *built.notes],
+    )
+
+
+def _write(data: PageData, page: Path, max_bytes: int) -> Built:
+    """Build the page and write it, what lies beside it first."""
+    built = build_page(data, max_bytes, sidecar_dir=f"{page.stem}_files")
+    make_folder(page.parent)
     for path, content in built.sidecar.items():
         target = page.parent / path
         make_folder(target.parent)
         write_whole(target, content)
     write_whole(page, built.html)
-    return PlotReport(
-        collection=name,
-        page=str(page),
-        dims=dims,
-        points=len(clustering.ids),
-        drawn=len(ids),
-        thumbnails=built.thumbnails,
-        bytes=len(built.html),
-        seconds=round(time.monotonic() - started, 3),
-        warnings=[*warnings, *built.notes],
-    )
+    return built
 
 
 def _check_page(page: Path) -> None:
@@ -131,44 +142,50 @@ def _short(encoder_id: str) -> str:
     return re.sub(r"(sha256:[0-9a-f]{8})[0-9a-f]+", r"\1…", encoder_id)
 
 
-def _neighbours(vectors: Vectors) -> NDArray[np.int32] | None:
-    """The nearest rows of each row by cosine, nearest first: int32 (n, 12 or fewer).
+def _shown(
+    pictures: Pictures, field: str | None, ids: list[str], drawn: Rows, thumbs: Thumbs
+) -> dict[str, Any]:
+    """The page's links and thumbnails; none at all where the collection has no pictures."""
+    if field is None:
+        return {}
+    chosen = [ids[i] for i in drawn]
+    keys = [pictures.keys.get(item_id, b"") for item_id in chosen]
+    kept = thumbs.get(sorted(set(keys) - {b""}))
+    return {
+        "links": [pictures.links.get(item_id) for item_id in chosen],
+        "thumbnails": [kept.get(key) for key in keys],
+    }
 
-    None where comparing every pair would take long.
-    """
-    n = len(vectors)
-    if not 2 <= n <= _NEIGHBOURS_UP_TO:
+
+def _neighbours(vectors: Vectors, drawn: Rows, progress: Progress) -> NDArray[np.int32] | None:
+    """The nearest drawn rows of each drawn row, nearest first: int32 (n, 12 or fewer)."""
+    if len(drawn) < 2:
         return None
-    from sklearn.neighbors import NearestNeighbors
-
-    # One more than wanted: a row is its own nearest, unless it has an exact twin.
-    count = min(_NEIGHBOURS, n - 1)
-    search = NearestNeighbors(n_neighbors=count + 1, algorithm="brute", metric="cosine")
-    found = search.fit(vectors).kneighbors(vectors, return_distance=False)
-    own = found == np.arange(n)[:, None]
-    own[~own.any(axis=1), -1] = True
-    others: NDArray[np.int32] = found[~own].reshape(n, count).astype(np.int32)
-    return others
+    with progress.stage("Neighbours", len(drawn)) as bar:
+        all_drawn = len(drawn) == len(vectors)
+        return nearest_rows(vectors if all_drawn else vectors[drawn], _NEIGHBOURS, bar)
 
 
-def _sample(clustering: Clustering, most: int) -> list[int]:
-    """Every row, or an even share of each cluster; the same rows every time."""
-    n = len(clustering.ids)
-    if n <= most:
-        return list(range(n))
-    chosen: set[int] = set(clustering.medoids.values())
-    rng = np.random.default_rng(0)
-    for number in np.unique(clustering.clusters):
-        members = np.flatnonzero(clustering.clusters == number)
-        share = max(1, int(most * len(members) / n))
-        chosen.update(rng.choice(members, min(share, len(members)), replace=False).tolist())
-    return sorted(chosen)[:most]
+def _fitted(maps: Mapping[int, Map], points: int) -> list[str]:
+    return [
+        f"The {dims}D map is fitted on {made.details['fitted']:,} of {points:,} points "
+        "(project.landmarks)."
+        for dims, made in maps.items()
+        if "fitted" in made.details
+    ]
+
+
+def _sampled(drawn: int, points: int) -> list[str]:
+    if drawn == points:
+        return []
+    counts = f"{drawn:,} of {points:,} points are drawn, fewer where they are dense"
+    return [f"{counts}; plot.max_points draws more."]
 
 
 def _page_clusters(
-    clustering: Clustering, names: list[ClusterName], drawn: list[int]
+    clustering: Clustering, names: list[ClusterName], drawn: Rows
 ) -> list[PageCluster]:
-    position = {row: i for i, row in enumerate(drawn)}
+    position = {row: i for i, row in enumerate(drawn.tolist())}
     found = []
     for named in names:
         members = np.flatnonzero(clustering.clusters == named.cluster)
@@ -186,20 +203,7 @@ def _page_clusters(
     return found
 
 
-def _columns(source: Source, drawn: list[int]) -> dict[str, list[str | int | float | bool | None]]:
+def _columns(source: Source, drawn: Rows) -> dict[str, list[str | int | float | bool | None]]:
     rows = [source.embeddings.fields[i] for i in drawn]
     names = list(dict.fromkeys(name for row in rows for name in row))
     return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _facts(source: Source, clustering: Clustering, settings: Settings, dims: int) -> dict[str, str]:
-    noise = int((clustering.clusters < 0).sum())
-    facts = {
-        "rows": str(len(clustering.ids)),
-        "clusters": f"{len(clustering.numbers)} ({settings.cluster.kind})",
-        "map": f"{settings.project.kind}, {dims}D",
-        "encoder": source.info.encoder_id or "another program's",
-    }
-    if noise:
-        facts["unclustered"] = str(noise)
-    return {**facts, "made": created_at()[:10], "embclust": __version__}
