@@ -138,7 +138,7 @@ def test_k_auto_finds_the_three_groups_and_keeps_them() -> None:
     ran = good("cluster", "--k", "auto", "--json")
     choice = ran.json["details"]["auto"]
     assert ran.json["k"] == choice["k"] == 3
-    assert choice["clear"] is True
+    assert choice["structure"] == "clear"
     assert [line["k"] for line in choice["table"]] == [*range(2, 11), 12]
     assert {"k", "silhouette", "by_chance", "stability"} == set(choice["table"][0])
 
@@ -170,7 +170,7 @@ def test_no_clear_structure_is_said() -> None:
     assert "Note: No clear structure" in ran.err
     assert len(ran.out.split("\n\n")[0].splitlines()) > 10
     report = good("cluster", *flags, "--json").json
-    assert report["details"]["auto"]["clear"] is False
+    assert report["details"]["auto"]["structure"] == "none"
     assert report["k"] == round((150 / 2) ** 0.5)
     assert "No clear structure" in report["warnings"][0]
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from embclust.protocols import Progress
 
 __all__ = ["AUTO", "Candidate", "Choice", "candidates", "decide", "fallback_k", "settle_k"]
+
+Structure = Literal["clear", "weak", "none"]
 
 AUTO: Final = "auto"
 _CANDIDATES: Final = (*range(2, 11), 12, 14, 17, 20, 24, 28, 33, 40)
@@ -55,10 +57,16 @@ class Limits:
     stability: float
     of_best: float
 
+    def loosened(self) -> Limits:
+        """What the last run's k has to reach to be kept: less, so that it does not flicker."""
+        return Limits(0.7 * self.beyond_chance, self.stability - 0.15, self.of_best - 0.2)
 
-STRICT: Final = Limits(beyond_chance=0.05, stability=0.8, of_best=0.9)
-LOOSE: Final = Limits(beyond_chance=0.035, stability=0.65, of_best=0.7)
-"""What the k of the last run has to reach to be kept: less, so that it does not flicker."""
+
+LIMITS: Final[dict[Structure, Limits]] = {
+    "clear": Limits(beyond_chance=0.05, stability=0.8, of_best=0.9),
+    "weak": Limits(beyond_chance=0.05, stability=0.5, of_best=0.9),
+}
+"""The kinds of structure that a k can have behind it, best first; else there is "none"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +91,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The k that was chosen and why. `clear`: False when no k has clear structure behind it.
+    """The k that was chosen and why.
 
-    `kept`: the last run's k was kept. `rows`: how many rows were looked at.
+    `structure`: "none" when no k is better than chance and stable; k is arbitrary then. `kept`:
+    the last run's k was kept. `rows`: how many rows were looked at.
     """
 
     k: int
-    clear: bool
+    structure: Structure
     kept: bool
     reason: str
     rows: int
@@ -153,19 +162,25 @@ def fallback_k(n: int) -> int:
 
 def decide(table: Sequence[Candidate], n: int, rows: int, before: Choice | None = None) -> Choice:
     """Apply the rule to a table. `n`: all rows; `rows`: how many of them were looked at."""
-    if before is not None:
-        kept = _reached(table, LOOSE)
-        if before.clear and before.k in [one.k for one in kept]:
-            shown = _figures(table, before.k)
-            why = f"k = {before.k} of the last run is kept: it still holds ({shown})."
-            return Choice(before.k, True, True, why, rows, list(table))
-    good = _reached(table, STRICT)
-    if good:
-        k = good[0].k
-        why = f"k = {k} is the smallest that is good and stable ({_figures(table, k)})."
-        return Choice(k, True, False, why, rows, list(table))
-    k = fallback_k(n) if before is None or before.clear else before.k
-    return Choice(k, False, False, _no_structure(table, k), rows, list(table))
+    for structure, limits in LIMITS.items():
+        still = [one.k for one in _reached(table, limits.loosened())]
+        if before is not None and before.structure == structure and before.k in still:
+            why = f"k = {before.k} of the last run is kept: {_figures(table, before.k)}."
+            return Choice(before.k, structure, True, why, rows, list(table))
+        good = _reached(table, limits)
+        if good:
+            why = _REASONS[structure].format(k=good[0].k, figures=_figures(table, good[0].k))
+            return Choice(good[0].k, structure, False, why, rows, list(table))
+    keep = before is not None and before.structure == "none"
+    k = before.k if keep and before is not None else fallback_k(n)
+    return Choice(k, "none", keep, _no_structure(table, k), rows, list(table))
+
+
+_REASONS: Final[dict[Structure, str]] = {
+    "clear": "k = {k} is the smallest that is good and stable: {figures}.",
+    "weak": "Weak structure: k = {k} is better than chance, but no k is stable: {figures}."
+    " Rows between two groups may change sides.",
+}
 
 
 def _reached(table: Sequence[Candidate], limits: Limits) -> list[Candidate]:
@@ -228,8 +243,8 @@ def _sweep(
         for k in first:
             found[k] = look(k)
             bar.advance()
-        good = _reached(list(found.values()), STRICT)
-        more = between(first, good[0].k) if good else []
+        near = decide(list(found.values()), len(vectors), len(drawn))
+        more = [] if near.structure == "none" else between(first, near.k)
         bar.total(len(first) + len(more))
         for k in more:
             found[k] = look(k)

@@ -58,7 +58,7 @@ def _warnings(figures: Mapping[str, Any], choice: Choice | None) -> list[str]:
     if not k:
         found = f"All {noise} rows are noise: no group is dense enough to be a cluster."
         return [f"{found} Try --kind kmeans, or a smaller cluster.min_cluster_size."]
-    if choice is not None and not choice.clear:
+    if choice is not None and choice.structure != "clear":
         return [choice.reason]
     if k == 1:
         return ["There is one cluster only, so there is no silhouette."]
