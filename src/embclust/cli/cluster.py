@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
+from embclust.cli.cluster_tables import print_figures
 from embclust.cli.collection import open_collection, remember
-from embclust.cli.console import print_json, report_json, table
+from embclust.cli.console import print_json, report_json
 from embclust.cli.options import (
     Collection,
     ConfigFile,
@@ -34,6 +34,12 @@ def cluster(
     fresh: Annotated[
         bool | None, typer.Option("--fresh", help="Do not start from the last run's centres.")
     ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            "--compare", metavar="COLUMN", help="Compare the clusters with a column of labels."
+        ),
+    ] = None,
     frozen: Frozen = None,
     set_: Set = None,
     workspace: WorkspaceFolder = None,
@@ -49,15 +55,18 @@ def cluster(
     }
     with open_collection(config, collection, flags, set_, wait) as opened:
         from embclust.steps.cluster import run_cluster
+        from embclust.steps.compare import check_column, compare_column
         from embclust.steps.ensure import ensure_clusters
 
         name = opened.source.info.collection
+        if compare is not None:
+            check_column(opened.source.embeddings.fields, compare, name)
         settings = opened.session.loaded.settings
         if frozen:
             ensure_clusters(
                 opened.source, settings, opened.session.workspace, opened.console, frozen=True
             )
-        _, report = run_cluster(
+        clustering, report = run_cluster(
             name,
             opened.source.embeddings,
             settings,
@@ -65,15 +74,20 @@ def cluster(
             fresh=bool(fresh),
             progress=opened.console,
         )
+        if compare is not None:
+            found = compare_column(opened.source.embeddings, clustering, compare)
+            report.details["compare"] = found.as_json()
         remember(opened)
     if json:
         print_json(report_json(report))
     else:
-        table(("cluster", "rows"), [(one.cluster, one.size) for one in report.clusters], sys.stdout)
+        print_figures(report)
     silhouette = "none" if report.silhouette is None else f"{report.silhouette:.3f}"
+    stability = "none" if (one := report.details["stability"]) is None else f"{one['ari']:.2f}"
     opened.console.note(
         f"{report.k} clusters of {report.n} rows ({report.noise} in none), cosine silhouette"
-        f" {silhouette}, {report.seconds:.1f} s. Next: embclust plot --collection {name}"
+        f" {silhouette}, stability {stability}, {report.seconds:.1f} s."
+        f" Next: embclust plot --collection {name}"
     )
     opened.console.warn_all([*opened.source.notes, *report.warnings])
     return 0
