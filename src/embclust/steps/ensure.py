@@ -67,6 +67,7 @@ def ensure_names(
         clustering,
         settings,
         workspace,
+        source=source,
         default_fields=fields,
         progress=progress,
     )
