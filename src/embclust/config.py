@@ -26,6 +26,7 @@ __all__ = [
     "EncodersSettings",
     "FieldsSettings",
     "ImagesSettings",
+    "NameSettings",
     "PlotSettings",
     "PluginSettings",
     "ProjectSettings",
@@ -220,11 +221,22 @@ class ProjectSettings(PluginSettings):
     )
 
 
+class NameSettings(PluginSettings):
+    """How clusters get their names. Everything beside these is the kind's own option."""
+
+    kind: str = Field("keywords", description="Which namer.")
+    fields: list[str] = Field(
+        default_factory=list,
+        description="Fields that names are made from; those of `plot.text_fields` when empty.",
+    )
+
+
 class PlotSettings(_Section):
     """The page."""
 
     text_fields: list[str] = Field(
-        default_factory=list, description="Fields shown on the hover card, also named from."
+        default_factory=list,
+        description="Fields shown on the hover card; clusters are named from them.",
     )
     image_field: str | None = Field(
         None, description="Field whose pictures are shown; found by itself when unset."
@@ -264,7 +276,7 @@ class Settings(BaseSettings):
     store: StoreSettings = Field(default_factory=StoreSettings)
     cluster: PluginSettings = _plugin("kmeans", "How vectors are grouped.")
     project: ProjectSettings = Field(default_factory=ProjectSettings)
-    name: PluginSettings = _plugin("keywords", "How clusters get their names.")
+    name: NameSettings = Field(default_factory=NameSettings)
     plot: PlotSettings = Field(default_factory=PlotSettings)
 
     @classmethod

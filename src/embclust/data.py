@@ -21,6 +21,7 @@ __all__ = [
     "Clustering",
     "CollectionInfo",
     "CollectionReport",
+    "ContactSheet",
     "EmbeddedBatch",
     "Embeddings",
     "IndexReport",
@@ -28,8 +29,11 @@ __all__ = [
     "Labels",
     "Layout",
     "Modality",
+    "NamePlanReport",
     "NameReport",
     "NamedCluster",
+    "NamingCall",
+    "NamingPlan",
     "PlotReport",
     "Prepared",
     "Scalar",
@@ -131,6 +135,9 @@ class ClusterSample:
     `fields`: the fields of each member row, same order.
     `representatives`: indices into `texts`, the most typical rows first.
     `centre`: float32 (d,), unit length.
+    `vectors`: float32 (m, d), unit rows, of some of its rows, from the most to the least typical.
+    `needed`: False when the cluster has a name already; it is shown all the same, because names
+    tell clusters apart, and what a namer says of it is not used.
     """
 
     cluster: int
@@ -140,6 +147,48 @@ class ClusterSample:
     fields: list[dict[str, Scalar]]
     representatives: list[int]
     centre: NDArray[np.float32]
+    vectors: Vectors = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    needed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ContactSheet:
+    """Small pictures of a cluster's most typical rows in one JPEG, and whose they are."""
+
+    jpeg: bytes
+    width: int
+    height: int
+    ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NamingCall:
+    """One question that a namer would send. Token counts are estimates.
+
+    `texts`: everything written that is sent. `pictures`: the rows on the contact sheet.
+    """
+
+    cluster: int
+    texts: list[str]
+    pictures: list[str]
+    tokens_in: int
+    tokens_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class NamingPlan:
+    """What a namer would send to `host`.
+
+    `known`: clusters whose answer is kept from before; `over_limit`: clusters it would not ask
+    about. `price`: estimated, in the currency of the prices in the settings; None without those.
+    """
+
+    host: str
+    model: str
+    calls: list[NamingCall]
+    known: list[int]
+    over_limit: list[int]
+    price: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +293,31 @@ class NameReport:
     kind: str
     names: list[NamedCluster]
     seconds: float
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class NamePlanReport:
+    """What `name --dry-run --json` prints.
+
+    `leaves_machine`: None when a namer from outside does not say what it sends. `kept` and
+    `edited`: clusters that have a name already. The other fields are `NamingPlan`'s.
+    """
+
+    collection: str
+    kind: str
+    leaves_machine: bool | None
+    host: str
+    model: str
+    clusters: int
+    kept: list[int]
+    edited: list[int]
+    known: list[int]
+    over_limit: list[int]
+    calls: list[NamingCall]
+    tokens_in: int
+    tokens_out: int
+    price: float | None
     warnings: list[str] = field(default_factory=list)
 
 

@@ -35,6 +35,7 @@ PROJECTORS: Final[dict[str, str]] = {
 NAMERS: Final[dict[str, str]] = {
     "keywords": "embclust.namers.keywords:KeywordsNamer",
     "openai": "embclust.namers.openai:OpenAINamer",
+    "vocabulary": "embclust.namers.vocabulary:VocabularyNamer",
 }
 FAMILIES: Final[dict[str, dict[str, str]]] = {
     "encoder": ENCODERS,

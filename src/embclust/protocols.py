@@ -30,6 +30,7 @@ __all__ = [
     "Bar",
     "Clusterer",
     "Encoder",
+    "Memory",
     "Namer",
     "Progress",
     "Projector",
@@ -41,7 +42,8 @@ class Encoder(Protocol):
     """Turns pictures or texts into vectors. Does not batch, normalise or log.
 
     An image encoder that reads more than 224 pixels a side says so in an attribute `input_size`,
-    so that large JPEGs are not decoded too small for it.
+    so that large JPEGs are not decoded too small for it. A class whose image and text encoders of
+    one model can be compared with each other (CLIP) says so in an attribute `joint = True`.
 
     Built as `Class(options, modality=..., device=..., base=...)`: `base` is the folder that
     relative local paths in the options refer to.
@@ -175,16 +177,40 @@ class Projector(Protocol):
 
 
 class Namer(Protocol):
-    """Proposes names. The step decides on uniqueness, fallback, concurrency and cache.
+    """Proposes names. The step decides which are needed, on uniqueness and on the fallback.
 
-    Built as `Class(options)`.
+    Built as `Class(options)`. A class that wants more names it in an attribute `needs`, a tuple,
+    and is built with these as keywords:
+
+    - `embed_texts(texts) -> Vectors`: float32 (n, d), unit rows, by the text side of the very
+      model that made the collection's vectors. Loads that model only when it has to. Raises
+      EmbclustError (RefusedError, MissingError) where no such model can be had.
+    - `memory`: a `Memory`; what is put there outlives a kill in the next moment.
+    - `contact_sheet(sample, count) -> ContactSheet | None`: the pictures of the cluster's `count`
+      most typical rows; None where none are kept.
+    - `advance(n)`: counts n more clusters as done, for namers that take long.
+
+    What else a namer may have, and a step then reads after `name`: `reasons`, cluster number ->
+    why it has no name; `notes`, lines that a person should see. A namer that sends anything away
+    has `plan(samples) -> NamingPlan`, which says what, and sends nothing. A class attribute
+    `unnoticed` names options that change how long or how dear naming is, but no name.
     """
 
     def name(self, samples: Sequence[ClusterSample]) -> dict[int, list[str]]:
         """Return candidate names per cluster number, best first.
 
-        A cluster that cannot be named is left out.
+        A cluster that cannot be named is left out; one that is not `needed` may be.
         """
+
+
+class Memory(Protocol):
+    """Keeps answers that cost something from one run to the next."""
+
+    def get(self, key: str) -> str | None:
+        """Return what was put under this key, None when nothing was or all is to be made anew."""
+
+    def put(self, key: str, value: str) -> None:
+        """Keep a value. Raises EmbclustError when it cannot be written."""
 
 
 class Bar(Protocol):

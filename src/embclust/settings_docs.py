@@ -78,7 +78,7 @@ def schema() -> dict[str, Any]:
     for section in FAMILY_OF:
         owner = made if len(section) == 1 else _owner(made, section)
         owner["properties"][section[-1]] = _plugin_schema(section, definitions)
-    for unused in ("PluginSettings", "StoreSettings", "ProjectSettings"):
+    for unused in ("PluginSettings", "StoreSettings", "ProjectSettings", "NameSettings"):
         definitions.pop(unused, None)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import socket
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from embclust.data import ClusterSample, ContactSheet
 from embclust.errors import SettingsError
 from embclust.namers.openai import OpenAINamer
 from tests.namers.openai_stub import BAD_REPLIES, HTML, Answer, Stub, chat, error, running
@@ -20,6 +23,29 @@ GOOD = chat('{"name": "Good Name"}')
 def namer(url: str, **options: object) -> OpenAINamer:
     given = {"base_url": url, "api_key": KEY, "timeout": 1.0, "retries": 1, "deadline": 8.0}
     return OpenAINamer(OpenAINamer.Options.model_validate(given | options))
+
+
+class Notes:
+    """A memory, and what was put into it, in order."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    def get(self, key: str) -> str | None:
+        return self.kept.get(key)
+
+    def put(self, key: str, value: str) -> None:
+        self.kept[key] = value
+
+
+def sheet(of: ClusterSample, count: int) -> ContactSheet:
+    return ContactSheet(b"\xff\xd8 jpeg of %d" % of.cluster, 396, 264, of.ids[:count])
+
+
+def aided(url: str, memory: Notes | None = None, **options: object) -> OpenAINamer:
+    given = {"base_url": url, "api_key": KEY, "timeout": 2.0, "retries": 0, "deadline": 8.0}
+    chosen = OpenAINamer.Options.model_validate(given | options)
+    return OpenAINamer(chosen, memory=memory, contact_sheet=sheet)
 
 
 def example(body: dict[str, Any]) -> str:
@@ -192,11 +218,12 @@ def test_rows_are_sent_as_json_and_bounded() -> None:
 def test_what_would_be_sent_can_be_seen_without_sending() -> None:
     with running(lambda _: GOOD) as stub:
         tried = namer(stub.url)
-        planned = tried.messages(samples(SHOP))
+        plan = tried.plan(samples(SHOP))
         assert stub.requests == []
         tried.name(samples(SHOP))
-    assert sorted(map(json.dumps, planned.values())) == sorted(
-        json.dumps(body["messages"]) for body in stub.requests
+    assert plan.host == stub.url.split("/")[2]
+    assert sorted(call.texts for call in plan.calls) == sorted(
+        [message["content"] for message in body["messages"]] for body in stub.requests
     )
 
 
@@ -249,3 +276,144 @@ def test_reasons_are_of_the_last_run() -> None:
         assert "HTML" in tried.reasons[1]
         tried.name([sample(1, SHOP[0])])
         assert tried.reasons == {}
+
+
+def test_only_the_clusters_that_need_a_name_are_asked_about() -> None:
+    every = [replace(one, needed=one.cluster == 4) for one in samples(SHOP)]
+    with running(lambda _: GOOD) as stub:
+        assert namer(stub.url).name(every) == {4: ["Good Name"]}
+    assert len(stub.requests) == 1
+    # The others are context all the same.
+    groups = json.loads(stub.requests[0]["messages"][1]["content"])["neighbouring_groups"]
+    assert any("Watch" in " ".join(words) for words in groups)
+
+
+def test_an_answer_is_paid_for_once() -> None:
+    memory = Notes()
+    with running(lambda _: GOOD) as stub:
+        first = aided(stub.url, memory).name(samples(SHOP))
+        assert len(stub.requests) == 3
+        assert aided(stub.url, memory).name(samples(SHOP)) == first
+        assert len(stub.requests) == 3
+        changed = {**SHOP, 4: [f"{text} Case" for text in SHOP[4]]}
+        aided(stub.url, memory).name(samples(changed))
+        assert len(stub.requests) == 4
+        aided(stub.url, memory, language="German").name(samples(SHOP))
+        assert len(stub.requests) == 7
+        aided(stub.url, memory, model="other").name(samples(SHOP))
+        assert len(stub.requests) == 10
+        aided(stub.url, memory, deadline=5.0, concurrency=1, price_in=1).name(samples(SHOP))
+        assert len(stub.requests) == 10
+    assert KEY not in json.dumps(memory.kept)
+
+
+def test_each_answer_is_kept_as_soon_as_it_is_there() -> None:
+    class Dying(Notes):
+        def put(self, key: str, value: str) -> None:
+            if len(self.kept) == 2:
+                raise KeyboardInterrupt
+            super().put(key, value)
+
+    memory = Dying()
+    with running(lambda _: GOOD) as stub:
+        with pytest.raises(KeyboardInterrupt):
+            aided(stub.url, memory, concurrency=1).name(samples(SHOP))
+        assert len(memory.kept) == 2
+        before = len(stub.requests)
+        again = Notes()
+        again.kept = memory.kept
+        assert len(aided(stub.url, again).name(samples(SHOP))) == 3
+        assert len(stub.requests) == before + 1
+
+
+def test_a_damaged_answer_is_asked_anew() -> None:
+    memory = Notes()
+    with running(lambda _: GOOD) as stub:
+        aided(stub.url, memory).name(samples(SHOP))
+        for key, bad in zip(sorted(memory.kept), ("{", '"Watch"', '["<b>x</b>", 3]'), strict=True):
+            memory.kept[key] = bad
+        assert len(aided(stub.url, memory).name(samples(SHOP))) == 3
+        assert len(stub.requests) == 6
+
+
+def test_a_failure_is_not_remembered() -> None:
+    memory = Notes()
+    with running(lambda _: BAD_REPLIES["refusal"]) as stub:
+        aided(stub.url, memory).name(samples(SHOP))
+    assert memory.kept == {}
+
+
+def test_calls_are_limited_the_largest_clusters_first() -> None:
+    every = [sample(n, SHOP[0] * size) for n, size in ((1, 1), (2, 3), (3, 2))]
+    with running(lambda _: GOOD) as stub:
+        tried = aided(stub.url, max_calls=2)
+        assert sorted(tried.name(every)) == [2, 3]
+        assert tried.reasons == {1: "name.max_calls (2) was reached"}
+        assert tried.plan(every).over_limit == [1]
+        assert len(stub.requests) == 2
+        none = aided(stub.url, max_calls=0)
+        assert none.name(every) == {}
+        assert len(none.reasons) == 3
+        assert len(stub.requests) == 2
+    with running(lambda _: BAD_REPLIES["empty name"]) as stub:
+        aided(stub.url, max_calls=3, concurrency=1).name(every)
+        assert len(stub.requests) == 3, "a repair is a call"
+
+
+def test_the_plan_estimates_tokens_and_price() -> None:
+    url = "http://127.0.0.1:9/v1"
+    plan = aided(url).plan(samples(SHOP))
+    assert (plan.host, plan.model, plan.price) == ("127.0.0.1:9", "gpt-4o-mini", None)
+    assert [call.cluster for call in plan.calls] == [0, 4, 7]
+    for call in plan.calls:
+        length = sum(map(len, call.texts))
+        assert length / 6 < call.tokens_in < length / 2
+        assert call.tokens_out > 0
+        assert call.pictures == []
+    priced = aided(url, price_in=2.0, price_out=8.0).plan(samples(SHOP))
+    sent, received = (sum(getattr(c, f"tokens_{d}") for c in plan.calls) for d in ("in", "out"))
+    assert priced.price == pytest.approx((2 * sent + 8 * received) / 1e6, abs=1e-6)
+    seen = aided(url, pictures=True).plan(samples(SHOP))
+    assert seen.calls[0].pictures == ["0-0", "0-1", "0-2", "0-3"]
+    assert seen.calls[0].tokens_in > plan.calls[0].tokens_in + 100
+
+
+def test_pictures_go_along_as_data() -> None:
+    with running(lambda _: GOOD) as stub:
+        tried = aided(stub.url, pictures=True)
+        assert len(tried.name(samples(SHOP))) == 3
+        assert tried.notes == []
+    parts = stub.requests[0]["messages"][1]["content"]
+    assert json.loads(parts[0]["text"])["group"]["examples"]
+    kind, _, data = parts[-1]["image_url"]["url"].partition(",")
+    assert kind == "data:image/jpeg;base64"
+    assert base64.b64decode(data) == b"\xff\xd8 jpeg of 0"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        error(400, "Invalid content type. image_url is only supported by certain models."),
+        error(404, "No endpoints found that support image input"),
+        error(500, "image input is not supported - hint: you may need to provide the mmproj"),
+        error(422, "messages.1.content: Input should be a valid string"),
+    ],
+)
+def test_a_server_that_takes_no_pictures_is_asked_in_words(refusal: Answer) -> None:
+    def answers(body: dict[str, Any]) -> Answer:
+        return refusal if isinstance(body["messages"][1]["content"], list) else GOOD
+
+    memory = Notes()
+    with running(answers) as stub:
+        tried = aided(stub.url, memory, pictures=True, concurrency=1)
+        assert len(tried.name(samples(SHOP))) == 3
+        assert len(tried.notes) == 1
+        assert "takes no pictures" in tried.notes[0]
+        # Found out once; the format that the server knows is used after it.
+        plain = [isinstance(body["messages"][1]["content"], str) for body in stub.requests]
+        assert plain[-3:] == [True, True, True]
+        assert plain.index(True) == len(plain) - 3
+        assert stub.requests[-1]["response_format"]["type"] == "json_schema"
+        before = len(stub.requests)
+        aided(stub.url, memory, pictures=True).name(samples(SHOP))
+        assert len(stub.requests) == before

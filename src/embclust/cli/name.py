@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from embclust.cli.collection import check_text_fields, open_collection, remember
-from embclust.cli.console import print_json, report_json, table
+from embclust.cli.collection import Opened, check_text_fields, open_collection, remember
+from embclust.cli.console import clean, print_json, report_json, table
 from embclust.cli.options import (
     Collection,
     ConfigFile,
@@ -22,6 +23,10 @@ from embclust.cli.options import (
     Wait,
     WorkspaceFolder,
 )
+from embclust.errors import UsageError
+
+if TYPE_CHECKING:
+    from embclust.data import NamePlanReport, NameReport
 
 __all__ = ["name"]
 
@@ -32,6 +37,20 @@ def name(
     k: K = None,
     kind: Kind = None,
     text_field: TextFields = None,
+    name_field: Annotated[
+        list[str] | None,
+        typer.Option("--name-field", help="Field to name from, but not to show; repeatable."),
+    ] = None,
+    pictures: Annotated[
+        bool | None, typer.Option("--pictures", help="Show the pictures to a model that sees.")
+    ] = None,
+    max_calls: Annotated[
+        int | None, typer.Option("--max-calls", help="Most questions to a model in this run.")
+    ] = None,
+    dry_run: Annotated[
+        bool | None,
+        typer.Option("--dry-run", help="Print what would be sent where; send and change nothing."),
+    ] = None,
     seed: Seed = None,
     force: Annotated[
         bool | None, typer.Option("--force", help="Name anew, also what was edited by hand.")
@@ -48,33 +67,19 @@ def name(
     """Give a collection's clusters short names."""
     flags = {
         "name.kind": kind,
+        "name.fields": name_field or ([] if text_field else None),
+        "name.pictures": pictures,
+        "name.max_calls": max_calls,
         "cluster.k": k,
         "cluster.seed": seed,
         "plot.text_fields": text_field or None,
         "workspace": workspace,
     }
     with open_collection(config, collection, flags, set_, wait) as opened:
-        from embclust.steps.ensure import default_text_fields, ensure_clusters, ensure_names
-        from embclust.steps.name import run_name
-
         check_text_fields(opened.source, text_field)
-        settings = opened.session.loaded.settings
-        places = (settings, opened.session.workspace, opened.console)
-        clustering = ensure_clusters(opened.source, *places, frozen=bool(frozen))
-        if frozen:
-            ensure_names(opened.source, clustering, *places, frozen=True)
-        wanted = opened.source.info.collection
-        _, report = run_name(
-            wanted,
-            opened.source.embeddings,
-            clustering,
-            settings,
-            opened.session.workspace,
-            force=bool(force),
-            strict=bool(strict),
-            default_fields=default_text_fields(opened.source),
-            progress=opened.console,
-        )
+        if dry_run:
+            return _show_plan(opened, force=bool(force), json=bool(json))
+        report = _name(opened, force=bool(force), strict=bool(strict), frozen=bool(frozen))
         remember(opened)
     if json:
         print_json(report_json(report))
@@ -83,7 +88,101 @@ def name(
         table(("cluster", "rows", "name", "from"), rows, sys.stdout)
     opened.console.note(
         f"{len(report.names)} names, {report.seconds:.1f} s."
-        f" Next: embclust plot --collection {wanted}"
+        f" Next: embclust plot --collection {report.collection}"
     )
     opened.console.warn_all([*opened.source.notes, *report.warnings])
     return 0
+
+
+def _name(opened: Opened, *, force: bool, strict: bool, frozen: bool) -> NameReport:
+    from embclust.steps.ensure import default_text_fields, ensure_clusters, ensure_names
+    from embclust.steps.name import run_name
+
+    settings, source = opened.session.loaded.settings, opened.source
+    places = (settings, opened.session.workspace, opened.console)
+    clustering = ensure_clusters(source, *places, frozen=frozen)
+    if frozen:
+        ensure_names(source, clustering, *places, frozen=True)
+    _, report = run_name(
+        source.info.collection,
+        source.embeddings,
+        clustering,
+        settings,
+        opened.session.workspace,
+        source=source,
+        force=force,
+        strict=strict,
+        default_fields=default_text_fields(source),
+        progress=opened.console,
+    )
+    return report
+
+
+def _show_plan(opened: Opened, *, force: bool, json: bool) -> int:
+    from embclust.steps.cluster import cluster_stale, load_clustering
+    from embclust.steps.ensure import default_text_fields
+    from embclust.steps.name_plan import plan_names
+
+    settings, source = opened.session.loaded.settings, opened.source
+    workspace, name = opened.session.workspace, source.info.collection
+    found = load_clustering(workspace, name)
+    stale = cluster_stale(workspace, name, source.embeddings, settings)
+    if found is None or stale is not None:
+        raise UsageError(
+            f"--dry-run changes nothing, and the clusters of '{name}' would have to be made"
+            f" first ({stale or 'there are none'}).",
+            f"Run: embclust cluster --collection {name}",
+        )
+    report = plan_names(
+        name,
+        source.embeddings,
+        found[0],
+        settings,
+        workspace,
+        source=source,
+        default_fields=default_text_fields(source),
+        force=force,
+    )
+    if json:
+        print_json(report_json(report))
+    else:
+        for line in _plan_lines(report):
+            print(clean(line))
+    opened.console.warn_all([*source.notes, *report.warnings])
+    return 0
+
+
+def _plan_lines(plan: NamePlanReport) -> Iterator[str]:
+    named = len(plan.kept) + len(plan.edited)
+    yield (
+        f"{plan.clusters} clusters; {named} have a name that stays,"
+        f" {len(plan.edited)} of them edited by hand."
+    )
+    if plan.known:
+        yield f"{len(plan.known)} have an answer that is kept from before."
+    if plan.leaves_machine is None:
+        yield f"The namer '{plan.kind}' is not embclust's and does not say what it would send."
+        return
+    if not plan.calls:
+        yield "Nothing leaves this machine."
+    else:
+        where = "" if plan.leaves_machine else " (this machine)"
+        yield (
+            f"{len(plan.calls)} calls to {plan.host}{where}, model {plan.model}; one more for each"
+            " reply that cannot be used."
+        )
+        yield f"About {plan.tokens_in} tokens sent and {plan.tokens_out} received, {_price(plan)}."
+    if plan.over_limit:
+        yield f"{len(plan.over_limit)} clusters are over name.max_calls and get keyword names."
+    for call in plan.calls:
+        yield ""
+        yield f"Cluster {call.cluster}, about {call.tokens_in} tokens:"
+        yield from call.texts
+        if call.pictures:
+            yield f"with one picture made of those of the rows {', '.join(call.pictures)}"
+
+
+def _price(plan: NamePlanReport) -> str:
+    if plan.price is None:
+        return "price not known (set name.price_in and name.price_out)"
+    return f"price {plan.price:g}"

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -47,6 +47,8 @@ class OpenClipEncoder:
     Pictures go through the model's own transform: resized and cropped by `prepare` with Pillow,
     normalised by `encode`. Texts longer than the context are cut, which `prepare` marks.
     """
+
+    joint: ClassVar[bool] = True
 
     class Options(BaseModel):
         """Options of `kind: open_clip`."""

@@ -9,18 +9,24 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from embclust.errors import SettingsError
-from embclust.namers._prompt import NAME_SCHEMA
+from embclust.namers._prompt import NAME_SCHEMA, without_pictures
 from embclust.names import clean_name
 
 if TYPE_CHECKING:
     import openai
 
-__all__ = ["Chat", "ChatError", "Dialect", "checked_key", "checked_url"]
+    from embclust.namers._prompt import Messages
+
+__all__ = ["Chat", "ChatError", "Dialect", "checked_key", "checked_url", "host_of"]
 
 DEFAULT_URL: Final = "https://api.openai.com/v1"
 _KEY_LIKE: Final = re.compile(r"\b(?:sk|gsk|xai)[-_][\w*.-]{4,}|\bBearer\s+\S+", re.IGNORECASE)
 _NOT_UNDERSTOOD: Final = (400, 422, 501)
 """What servers answer to a request format that they do not know."""
+_OF_PICTURES: Final = re.compile(
+    r"\b(image|vision|visual|multi-?modal|mmproj|picture)", re.IGNORECASE
+)
+"""A refusal to see. Servers give it any code: 400, 404 (OpenRouter), 415, 500 (llama.cpp)."""
 
 
 class ChatError(Exception):
@@ -44,18 +50,31 @@ class Dialect:
     output: Literal["json_schema", "json_object", "plain"] = "json_schema"
     limit_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     with_temperature: bool = True
+    with_pictures: bool = True
 
-    def simpler(self, complaint: str) -> Dialect | None:
-        """Return the next dialect to try after a server refused this one; None: no more."""
+    def simpler(self, status: int, complaint: str, *, pictured: bool) -> Dialect | None:
+        """Return the next dialect to try after a server refused this one; None: no more.
+
+        `pictured`: there is a picture in the question.
+        """
+        seeing = pictured and self.with_pictures
+        if seeing and _OF_PICTURES.search(complaint):
+            return replace(self, with_pictures=False)
+        if status not in _NOT_UNDERSTOOD:
+            return None
         if "max_completion_tokens" in complaint and self.limit_key == "max_tokens":
             return replace(self, limit_key="max_completion_tokens")
         if "temperature" in complaint and self.with_temperature:
             return replace(self, with_temperature=False)
+        return self._plainer(seeing=seeing)
+
+    def _plainer(self, *, seeing: bool) -> Dialect | None:
         if self.output == "json_schema":
             return replace(self, output="json_object")
         if self.output == "json_object":
             return replace(self, output="plain")
-        return None
+        # The format was not it, then: with words alone the best one may do.
+        return replace(self, with_pictures=False, output="json_schema") if seeing else None
 
     def request(self, max_tokens: int, temperature: float) -> dict[str, Any]:
         """Return the request's parameters in this dialect."""
@@ -110,6 +129,11 @@ def checked_key(key: str | None, url: str) -> str:
     return stripped
 
 
+def host_of(url: str) -> str:
+    """Return host and port of an address, without a password."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
 class Chat:
     """Asks, with the dialect that worked last. Safe to use from several threads."""
 
@@ -128,7 +152,7 @@ class Chat:
         self._max_tokens = max_tokens
         self._temperature = temperature
         parts = urlsplit(url)
-        self._host = parts.netloc.rpartition("@")[2]
+        self._host = host_of(url)
         self._secrets = sorted(
             {text for text in (key, parts.username, parts.password) if text and len(text) > 3},
             key=len,
@@ -137,8 +161,16 @@ class Chat:
         self._dialect = Dialect()
         self._lock = threading.Lock()
 
-    def ask(self, chat: list[dict[str, str]], timeout: float) -> object:
+    @property
+    def blind(self) -> bool:
+        """Whether the server has refused pictures."""
+        with self._lock:
+            return not self._dialect.with_pictures
+
+    def ask(self, chat: Messages, timeout: float) -> object:
         """Return the server's reply, unread. `timeout`: seconds for one attempt.
+
+        Where the server takes no pictures it is asked without them.
 
         Raises ChatError.
         """
@@ -152,22 +184,21 @@ class Chat:
                 return reply
             dialect = reply
 
-    def _create(
-        self, chat: list[dict[str, str]], dialect: Dialect, timeout: float
-    ) -> object | Dialect:
+    def _create(self, chat: Messages, dialect: Dialect, timeout: float) -> object | Dialect:
         """Return the reply, or the dialect to try next because this one was not understood."""
         import openai
 
+        plain = without_pictures(chat)
         try:
             return self._client.chat.completions.create(
                 model=self._model,
-                messages=chat,  # type: ignore[arg-type]  # plain dicts are its TypedDicts
+                messages=chat if dialect.with_pictures else plain,  # type: ignore[arg-type]  # plain dicts are its TypedDicts
                 timeout=timeout,
                 **dialect.request(self._max_tokens, self._temperature),
             )
         except openai.APIStatusError as error:
-            simpler = dialect.simpler(str(error.message))
-            if error.status_code in _NOT_UNDERSTOOD and simpler is not None:
+            simpler = dialect.simpler(error.status_code, str(error.message), pictured=plain != chat)
+            if simpler is not None:
                 return simpler
             raise self._status_error(error) from error
         except openai.APITimeoutError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,11 +12,25 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from embclust.data import ClusterSample
+    from embclust.data import ClusterSample, ContactSheet
 
-__all__ = ["NAME_SCHEMA", "messages", "neighbours", "repair"]
+    Messages = list[dict[str, Any]]
+
+__all__ = [
+    "NAME_SCHEMA",
+    "estimate_tokens",
+    "memory_key",
+    "messages",
+    "neighbours",
+    "repair",
+    "with_picture",
+    "without_pictures",
+    "written",
+]
 
 _KEYWORDS = 6
+_VERSION: Final = 1
+"""Counts up when the prompt's fixed text changes, so that kept answers are not taken for its."""
 
 NAME_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
@@ -34,7 +50,7 @@ def messages(
     limit: int,
     language: str,
     domain: str,
-) -> list[dict[str, str]]:
+) -> Messages:
     """Return the chat that asks for one cluster's name.
 
     The rows go in as one JSON document: quotes, braces and line breaks in them cannot end it.
@@ -90,7 +106,64 @@ def neighbours(samples: Sequence[ClusterSample], count: int) -> dict[int, list[i
     }
 
 
-def repair(content: str, reason: str, limit: int) -> list[dict[str, str]]:
+def with_picture(chat: Messages, sheet: ContactSheet) -> Messages:
+    """Return the chat with a contact sheet behind the user's text."""
+    *before, last = chat
+    address = f"data:image/jpeg;base64,{base64.b64encode(sheet.jpeg).decode()}"
+    parts = [
+        {"type": "text", "text": last["content"]},
+        {"type": "text", "text": "The picture shows typical items of this group, side by side."},
+        {"type": "image_url", "image_url": {"url": address}},
+    ]
+    return [*before, {**last, "content": parts}]
+
+
+def without_pictures(chat: Messages) -> Messages:
+    """Return the chat as it was before `with_picture`."""
+    return [
+        message
+        if isinstance(message["content"], str)
+        else {**message, "content": message["content"][0]["text"]}
+        for message in chat
+    ]
+
+
+def written(chat: Messages) -> list[str]:
+    """Return everything in the chat that is text, in order."""
+    texts: list[str] = []
+    for message in chat:
+        content = message["content"]
+        parts = [{"text": content}] if isinstance(content, str) else content
+        texts += [part["text"] for part in parts if "text" in part]
+    return texts
+
+
+def estimate_tokens(texts: Sequence[str], sheet: ContactSheet | None) -> int:
+    """Return about how many tokens a question has.
+
+    Four ASCII characters a token and three other characters two, which is what the tokenizers of
+    the larger models come to; 750 pixels a token, which is Anthropic's rule and between what
+    others count. Eight more a message for its frame.
+    """
+    plain = sum(char.isascii() for text in texts for char in text)
+    other = sum(len(text) for text in texts) - plain
+    pixels = sheet.width * sheet.height if sheet is not None else 0
+    return round(plain / 4 + other / 1.5 + pixels / 750 + 8 * len(texts))
+
+
+def memory_key(chat: Messages, settings: dict[str, Any], shown: list[str]) -> str:
+    """Return what an answer is kept under: what the cluster showed, and who was asked how.
+
+    Not the neighbours, keywords and size: they change whenever any other cluster does, and a
+    cluster that did not change is not to be paid for again. Its name stays unique all the same.
+    """
+    rules, question = chat[0]["content"], chat[-1]["content"]
+    pictures = [] if isinstance(question, str) else [part.get("image_url") for part in question]
+    content = [_VERSION, rules, shown, pictures, settings]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def repair(content: str, reason: str, limit: int) -> Messages:
     """Return the follow-up that asks once more after an unusable reply."""
     ask = (
         f"That cannot be used: {reason}. Reply with only the JSON object "

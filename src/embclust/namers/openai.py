@@ -2,40 +2,59 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+import json
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from embclust.namers._chat import DEFAULT_URL, Chat, ChatError, checked_key, checked_url
-from embclust.namers._prompt import messages, neighbours, repair
-from embclust.namers._reply import Reply, parse_reply
+from embclust.data import NamingCall, NamingPlan
+from embclust.namers import _prompt
+from embclust.namers._chat import DEFAULT_URL, Chat, checked_key, checked_url, host_of
+from embclust.namers._stage import Stage
 from embclust.namers.keywords import KeywordsNamer
-from embclust.names import NAME_LIMIT
+from embclust.names import NAME_LIMIT, clean_name
 
 if TYPE_CHECKING:
-    from embclust.data import ClusterSample
-
-    Messages = list[dict[str, str]]
+    from embclust.data import ClusterSample, ContactSheet
+    from embclust.namers._prompt import Messages
+    from embclust.namers._reply import Reply
+    from embclust.protocols import Memory
 
 __all__ = ["OpenAINamer"]
 
-_FAILURES_IN_A_ROW = 3
 _NEIGHBOURS = 3
+_REPLY_TOKENS = 25
+"""A name in its JSON, roughly. Models that think aloud use more, up to `max_tokens`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """`key`: what its answer is kept under; `blind_key`: that of an answer without the picture."""
+
+    chat: Messages
+    sheet: ContactSheet | None
+    key: str
+    blind_key: str
 
 
 class OpenAINamer:
     """Asks a chat model for each cluster's name; one failed cluster never costs the others.
 
-    After `name`, `reasons` says for every cluster that was left out why, in one line without
-    secrets. A server that cannot work at all (no connection, wrong key, unknown model, three
-    failures in a row) is not asked again, and the whole stage ends at the deadline.
+    Larger clusters first. After `name`, `reasons` says for every cluster that was left out why,
+    in one line without secrets. A server that cannot work at all (no connection, wrong key,
+    unknown model, three failures in a row) is not asked again, and the whole stage ends at the
+    deadline. Answers are kept in the memory as they come; what is in it is not asked again.
 
     Raises SettingsError at construction for an address or a key that cannot be used.
     """
+
+    needs: ClassVar = ("memory", "contact_sheet", "advance")
+    unnoticed: ClassVar = frozenset(
+        {"timeout", "retries", "deadline", "concurrency", "max_calls", "price_in", "price_out"}
+    )
 
     class Options(BaseModel):
         """Options of `name.kind: openai`."""
@@ -59,6 +78,9 @@ class OpenAINamer:
         retries: int = Field(2, ge=0, le=10, description="Further attempts after a server error.")
         deadline: float = Field(300.0, gt=0, description="Seconds for naming all clusters.")
         concurrency: int = Field(4, ge=1, le=32, description="Questions under way at once.")
+        max_calls: int | None = Field(
+            None, ge=0, description="Most questions in one run; the rest get keyword names."
+        )
         language: str = Field("English", min_length=1, description="Language of the names.")
         domain: str = Field("", description="What the items are, such as 'museum objects'.")
         samples: int = Field(
@@ -67,159 +89,160 @@ class OpenAINamer:
         characters: int = Field(
             200, ge=10, le=2000, description="Characters shown of each of these rows."
         )
+        pictures: bool = Field(
+            False, description="Also show the rows' pictures, to a model that sees."
+        )
+        price_in: float | None = Field(
+            None, ge=0, description="Price of a million tokens sent, for --dry-run."
+        )
+        price_out: float | None = Field(
+            None, ge=0, description="Price of a million tokens of reply, for --dry-run."
+        )
 
-    def __init__(self, options: Options) -> None:
+    def __init__(
+        self,
+        options: Options,
+        *,
+        memory: Memory | None = None,
+        contact_sheet: Callable[[ClusterSample, int], ContactSheet | None] = lambda *_: None,
+        advance: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._options = options
         self._url = checked_url(options.base_url)
         secret = options.api_key.get_secret_value() if options.api_key is not None else None
         self._key = checked_key(secret, self._url)
+        self._memory = memory
+        self._contact_sheet = contact_sheet
+        self._advance = advance
         self.reasons: dict[int, str] = {}
+        self.notes: list[str] = []
 
-    def messages(self, samples: Sequence[ClusterSample]) -> dict[int, Messages]:
-        """Return, per cluster number, exactly what would be sent. Sends nothing."""
-        keywords = KeywordsNamer(KeywordsNamer.Options()).name(samples)
-        near = neighbours(samples, _NEIGHBOURS) if samples else {}
-        return {
-            sample.cluster: messages(
-                sample,
-                keywords,
-                near[sample.cluster],
-                items=self._options.samples,
-                characters=self._options.characters,
-                limit=NAME_LIMIT,
-                language=self._options.language,
-                domain=self._options.domain,
-            )
-            for sample in samples
-        }
+    def plan(self, samples: Sequence[ClusterSample]) -> NamingPlan:
+        """Return exactly what `name` would send, were every reply usable. Sends nothing."""
+        o = self._options
+        questions = self._questions(samples)
+        known = [n for n, question in questions.items() if self._recall(question)]
+        open_ = [n for n in questions if n not in known]
+        calls = []
+        for n in open_[: o.max_calls]:
+            sheet, texts = questions[n].sheet, _prompt.written(questions[n].chat)
+            tokens = _prompt.estimate_tokens(texts, sheet)
+            pictures = sheet.ids if sheet is not None else []
+            calls.append(NamingCall(n, texts, pictures, tokens, min(_REPLY_TOKENS, o.max_tokens)))
+        price = None
+        if o.price_in is not None and o.price_out is not None:
+            sent, received = (sum(c.tokens_in for c in calls), sum(c.tokens_out for c in calls))
+            price = round((sent * o.price_in + received * o.price_out) / 1e6, 6)
+        return NamingPlan(host_of(self._url), o.model, calls, known, open_[len(calls) :], price)
 
     def name(self, samples: Sequence[ClusterSample]) -> dict[int, list[str]]:
         """Return candidate names per cluster number; those without are in `reasons`."""
+        self.reasons, self.notes = {}, []
+        ends = time.monotonic() + self._options.deadline
+        questions = self._questions(samples)
+        names: dict[int, list[str]] = {}
+        for n, question in questions.items():
+            found = self._recall(question)
+            if found:
+                names[n] = found
+        self._advance(len(names))
+        todo = {n: question for n, question in questions.items() if n not in names}
+        if todo:
+            names |= self._ask(todo, ends)
+        return {n: names[n] for n in sorted(names)}
+
+    def _ask(self, questions: dict[int, _Question], ends: float) -> dict[int, list[str]]:
         import openai
 
-        self.reasons = {}
-        if not samples:
-            return {}
-        ends = time.monotonic() + self._options.deadline
-        client = openai.OpenAI(
-            api_key=self._key, base_url=self._url, max_retries=self._options.retries
-        )
+        o = self._options
+        client = openai.OpenAI(api_key=self._key, base_url=self._url, max_retries=o.retries)
         chat = Chat(
             client,
-            model=self._options.model,
+            model=o.model,
             key=self._key,
             url=self._url,
-            max_tokens=self._options.max_tokens,
-            temperature=self._options.temperature,
+            max_tokens=o.max_tokens,
+            temperature=o.temperature,
         )
-        stage = _Stage(chat, self._options.timeout, ends)
+        stage = Stage(chat, o.timeout, ends, o.max_calls)
+        names: dict[int, list[str]] = {}
+
+        def arrived(cluster: int, reply: Reply | None) -> None:
+            self._advance(1)
+            if reply is not None and reply.names:
+                names[cluster] = reply.names
+                self._keep(questions[cluster], reply.names, blind=chat.blind)
+            elif reply is not None:
+                self.reasons[cluster] = chat.redact(reply.reason)
+
+        chats = {n: question.chat for n, question in questions.items()}
         try:
-            replies = stage.run(self.messages(samples), self._options.concurrency)
+            stage.run(chats, o.concurrency, arrived)
         finally:
             client.close()
-        names: dict[int, list[str]] = {}
-        for sample in samples:
-            reply = replies.get(sample.cluster)
-            if reply is not None and reply.names:
-                names[sample.cluster] = reply.names
-            elif reply is not None:
-                self.reasons[sample.cluster] = chat.redact(reply.reason)
-            else:
-                late = f"no name within {self._options.deadline:g} s (name.deadline)"
-                self.reasons[sample.cluster] = chat.redact(stage.given_up) or late
+        late = f"no name within {o.deadline:g} s (name.deadline)"
+        if stage.spent:
+            late = f"name.max_calls ({o.max_calls}) was reached"
+        for n in questions:
+            if n not in names and n not in self.reasons:
+                self.reasons[n] = chat.redact(stage.given_up) or late
+        if chat.blind and any(question.sheet for question in questions.values()):
+            self.notes.append(
+                f"{host_of(self._url)} takes no pictures with '{chat.redact(o.model)}': "
+                "it was asked with texts alone."
+            )
         return names
 
+    def _questions(self, samples: Sequence[ClusterSample]) -> dict[int, _Question]:
+        """What there is to ask about the clusters that need a name, the largest first."""
+        o = self._options
+        keywords = KeywordsNamer(KeywordsNamer.Options()).name(samples)
+        near = _prompt.neighbours(samples, _NEIGHBOURS) if samples else {}
+        questions = {}
+        for sample in sorted(samples, key=lambda sample: -sample.size):
+            if not sample.needed:
+                continue
+            chat = _prompt.messages(
+                sample,
+                keywords,
+                near[sample.cluster],
+                items=o.samples,
+                characters=o.characters,
+                limit=NAME_LIMIT,
+                language=o.language,
+                domain=o.domain,
+            )
+            sheet = self._contact_sheet(sample, o.samples) if o.pictures else None
+            shown = _prompt.examples(sample, o.samples, o.characters)
+            blind_key = self._memory_key(chat, shown)
+            pictured = chat if sheet is None else _prompt.with_picture(chat, sheet)
+            key = self._memory_key(pictured, shown)
+            questions[sample.cluster] = _Question(pictured, sheet, key, blind_key)
+        return questions
 
-class _Stage:
-    """Works through all questions: the first alone, then several at a time, until the deadline."""
+    def _memory_key(self, chat: Messages, shown: list[str]) -> str:
+        o = self._options
+        asked = {
+            "host": host_of(self._url),
+            "model": o.model,
+            "temperature": o.temperature,
+            "max_tokens": o.max_tokens,
+        }
+        return _prompt.memory_key(chat, asked, shown)
 
-    def __init__(self, chat: Chat, timeout: float, ends: float) -> None:
-        self._chat = chat
-        self._timeout = timeout
-        self._ends = ends
-        self._failures = 0
-        self._heard = False
-        self._lock = threading.Lock()
-        self.given_up = ""
-        """Why the server is not asked any more; empty while it is."""
+    def _recall(self, question: _Question) -> list[str]:
+        kept = self._memory.get(question.key) if self._memory is not None else None
+        try:
+            said = json.loads(kept or "[]")
+        except ValueError:
+            return []
+        texts = [text for text in said if isinstance(text, str)] if isinstance(said, list) else []
+        return [text for text in texts if clean_name(text, NAME_LIMIT) == text]
 
-    def run(self, questions: dict[int, Messages], concurrency: int) -> dict[int, Reply]:
-        """Return the replies that came in time."""
-        todo = list(questions.items())
-        replies = self._parallel(todo[:1], 1)
-        if not self.given_up:
-            replies |= self._parallel(todo[1:], concurrency)
-        return replies
-
-    def _parallel(self, todo: list[tuple[int, Messages]], threads: int) -> dict[int, Reply]:
-        waiting: queue.SimpleQueue[tuple[int, Messages]] = queue.SimpleQueue()
-        done: queue.SimpleQueue[tuple[int, Reply | None]] = queue.SimpleQueue()
-        for question in todo:
-            waiting.put(question)
-        for _ in range(min(threads, len(todo))):
-            # Daemons: a server that drips a byte a second must not hold the process at its end.
-            threading.Thread(target=self._work, args=(waiting, done), daemon=True).start()
-        replies: dict[int, Reply] = {}
-        for _ in todo:
-            try:
-                cluster, reply = done.get(timeout=max(self._ends - time.monotonic(), 0.0))
-            except queue.Empty:
-                break
-            if reply is not None:
-                replies[cluster] = reply
-        return replies
-
-    def _work(
-        self,
-        waiting: queue.SimpleQueue[tuple[int, Messages]],
-        done: queue.SimpleQueue[tuple[int, Reply | None]],
-    ) -> None:
-        while True:
-            try:
-                cluster, question = waiting.get_nowait()
-            except queue.Empty:
-                return
-            reply: Reply | None = None
-            try:
-                if not self.given_up:
-                    reply = self._ask(question)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it costs one name only
-                reply = Reply([], f"unexpected {type(error).__name__}", "unusable")
-            finally:
-                done.put((cluster, reply))
-
-    def _ask(self, question: Messages) -> Reply | None:
-        """Ask once, and once more when the reply was unusable; None: the deadline is over."""
-        reply: Reply | None = None
-        for _ in range(2):
-            left = self._ends - time.monotonic()
-            if left <= 0:
-                return reply
-            asked = question
-            if reply is not None:
-                asked = question + repair(reply.content, reply.reason, NAME_LIMIT)
-            try:
-                answer = self._chat.ask(asked, min(self._timeout, left))
-            except ChatError as error:
-                self._failed(error)
-                return reply or Reply([], error.reason, "unusable")
-            reply = parse_reply(answer)
-            self._answered(reply)
-            if reply.kind != "unusable":
-                return reply
-        return reply
-
-    def _failed(self, error: ChatError) -> None:
-        """Give the server up when it cannot work, was never heard of, or fails in a row."""
-        with self._lock:
-            self._failures += 1
-            hopeless = error.fatal or (error.silent and not self._heard)
-            if hopeless or self._failures >= _FAILURES_IN_A_ROW:
-                self.given_up = self.given_up or error.reason
-
-    def _answered(self, reply: Reply) -> None:
-        with self._lock:
-            self._failures = 0
-            self._heard = True
-            if reply.kind == "foreign":
-                self.given_up = self.given_up or f"{reply.reason}; is name.base_url right?"
+    def _keep(self, question: _Question, names: list[str], *, blind: bool) -> None:
+        if self._memory is None:
+            return
+        # A server that refuses pictures will do so again: asking it anew would only cost.
+        keys = {question.key, question.blind_key} if blind else {question.key}
+        for key in sorted(keys):
+            self._memory.put(key, json.dumps(names, ensure_ascii=False))

@@ -69,6 +69,7 @@ def ensure_names(
         clustering,
         settings,
         workspace,
+        source=source,
         default_fields=fields,
         progress=progress,
     )

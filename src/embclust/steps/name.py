@@ -1,8 +1,8 @@
 """The naming step: clusters -> short names, no two alike, kept while the clusters stay.
 
-A cluster's name is made anew when a quarter or so of its rows or their texts changed
-(`_SAME_ROWS`), when the naming settings changed, or with `force`. A name that somebody edited in
-names.json stays in every case but `force`.
+A cluster's name is made anew when a quarter or so of its rows or their texts changed (see
+naming_work.py), when the naming settings changed, or with `force`. A name that somebody edited
+in names.json stays in every case but `force`.
 """
 
 from __future__ import annotations
@@ -19,27 +19,32 @@ from embclust.data import (
     NamedCluster,
     NameReport,
 )
-from embclust.errors import ServerError, UsageError
+from embclust.errors import ServerError
 from embclust.steps import artefacts, names_file, tables
 from embclust.steps.cluster import CLUSTERS_FILE, load_clustering, rename_in_artefact
 from embclust.steps.distinct import LIMIT, choose
 from embclust.steps.names_file import EDITED, NAMES_FILE, StoredName
+from embclust.steps.naming_aids import naming_aids
+from embclust.steps.naming_work import (
+    NAMED_FILE,
+    Rows,
+    Work,
+    find_work,
+    gone_edits,
+    made_from,
+    used_settings,
+)
 from embclust.steps.proposals import Proposals, by_size, propose
-from embclust.steps.samples import join_texts, make_samples, naming_fields
 
 if TYPE_CHECKING:
     from embclust.config import Settings
     from embclust.protocols import Progress
+    from embclust.steps.read import Source
     from embclust.workspace import Workspace
 
 __all__ = ["load_names", "names_stale", "run_name"]
 
-_NAMED_FILE: Final = "named.parquet"
-_SAME_ROWS: Final = 0.8
-"""Jaccard index, of rows with their texts, from which a cluster keeps its name."""
 _EVIDENCE: Final = 5
-
-Rows = list[tuple[str, int]]
 
 
 def run_name(
@@ -49,6 +54,7 @@ def run_name(
     settings: Settings,
     workspace: Workspace,
     *,
+    source: Source | None = None,
     default_fields: Sequence[str] = (),
     force: bool = False,
     strict: bool = False,
@@ -56,42 +62,38 @@ def run_name(
 ) -> tuple[list[ClusterName], NameReport]:
     """Name the clusters, keep the names in names.json and clusters.parquet, and report.
 
-    `default_fields`: what to name from when `plot.text_fields` is empty; else every field that
-    holds words. `force`: also replace edited and kept names. A namer that fails costs no run:
-    the clusters get keyword names and the report says why; with `strict` that is a ServerError,
-    raised after the names were saved. Raises UsageError for settings that cannot work.
+    `source`: the collection as it was read, for namers that need its model or its pictures.
+    `default_fields`: what to name from when `name.fields` and `plot.text_fields` are empty; else
+    every field that holds words. `force`: also replace edited and kept names. A namer that fails
+    costs no run: the clusters get keyword names and the report says why; with `strict` that is a
+    ServerError, raised after the names were saved. Raises UsageError for settings that cannot
+    work.
     """
     began = time.monotonic()
-    if clustering.ids != embeddings.ids:
-        raise UsageError(
-            f"The clusters of '{collection}' were made from other rows than it has now.",
-            f"Run: embclust cluster --collection {collection}",
-        )
-    fields = naming_fields(embeddings, settings.plot.text_fields, default_fields)
-    used = {**artefacts.option_values("namer", settings.name), "text_fields": fields}
-    samples = make_samples(embeddings, clustering, join_texts(embeddings, fields))
-    rows = {sample.cluster: _rows(sample) for sample in samples}
-    stored = {} if force else names_file.read(workspace, collection)
-    named = {} if force else _named_rows(workspace, collection, stored, used)
-    edited = {n: old for n, old in stored.items() if n in rows and old.edited}
-    kept = {
-        n: old
-        for n, old in stored.items()
-        if n in rows and _keepable(old) and _alike(named.get(n), rows[n])
-    }
-    asked = [s for s in samples if s.cluster not in edited and s.cluster not in kept]
-    with progress.stage("Naming", len(asked)) as bar:
-        proposals = propose(used["kind"], settings, samples, asked)
-        bar.advance(len(asked))
-    new = _settle(samples, edited, kept, proposals)
-    made_of = {n: named[n] if n in kept else rows[n] for n in new}
-    _save(workspace, collection, new, made_of, _made_from(embeddings, clustering, fields), used)
-    if strict and proposals.warnings:
-        raise ServerError(proposals.warnings[0], "The names made so far are kept in names.json.")
+    work = find_work(
+        collection,
+        embeddings,
+        clustering,
+        settings,
+        workspace,
+        default_fields=default_fields,
+        force=force,
+    )
+    kind, samples = settings.name.kind, work.samples
+    aids = naming_aids(source, settings, workspace, anew=force)
+    with progress.stage("Naming", len(work.needed)) as bar:
+        proposals = propose(kind, settings, samples, aids, bar)
+    new = _settle(samples, work.edited, work.kept, proposals)
+    made_of = {n: work.named[n] if n in work.kept else work.rows[n] for n in new}
+    hashed = made_from(embeddings, clustering, work.fields)
+    _save(workspace, collection, new, made_of, hashed, work.used)
+    if strict and proposals.failures:
+        raise ServerError(proposals.failures[0], "The names made so far are kept in names.json.")
+    warnings = [*proposals.failures, *proposals.notes, *_changed_edits(work, new)]
     seconds = round(time.monotonic() - began, 3)
-    warnings = [*proposals.warnings, *_changed_edits(edited, new)]
-    lines = _lines(samples, new)
-    return _cluster_names(new), NameReport(collection, used["kind"], lines, seconds, warnings)
+    return _cluster_names(new), NameReport(
+        collection, kind, _lines(samples, new), seconds, warnings
+    )
 
 
 def load_names(
@@ -113,7 +115,7 @@ def load_names(
     edited = {n: stored[n] for n in clustering.numbers if stored[n].edited}
     kept = {n: stored[n] for n in clustering.numbers if n not in edited}
     order = sorted(sizes, key=lambda number: (-sizes[number], number))
-    return _cluster_names(_unique(order, edited, kept, Proposals({}, {}, {}, [])))
+    return _cluster_names(_unique(order, edited, kept, Proposals({}, {}, {}, [], [])))
 
 
 def names_stale(
@@ -128,17 +130,16 @@ def names_stale(
 
     Raises UsageError as `run_name` does.
     """
-    found = artefacts.read_artefact(workspace, collection, _NAMED_FILE)
+    found = artefacts.read_artefact(workspace, collection, NAMED_FILE)
     stored = names_file.read(workspace, collection)
     if found is None or not set(clustering.numbers) <= set(stored):
         return "there are clusters without a name"
     _, proposed = tables.named_from(found[0])
     if any(stored[n].proposed != proposed.get(n) for n in clustering.numbers):
         return "names.json and what it was made from do not belong together"
-    fields = naming_fields(embeddings, settings.plot.text_fields, default_fields)
-    used = {**artefacts.option_values("namer", settings.name), "text_fields": fields}
+    used, fields = used_settings(settings, embeddings, default_fields)
     changed = artefacts.difference("name", found[1]["settings"], used)
-    if changed is None and found[1]["made_from"] != _made_from(embeddings, clustering, fields):
+    if changed is None and found[1]["made_from"] != made_from(embeddings, clustering, fields):
         return "the clusters or their texts changed"
     return changed
 
@@ -148,41 +149,6 @@ def _lines(samples: Sequence[ClusterSample], named: Mapping[int, StoredName]) ->
         NamedCluster(s.cluster, named[s.cluster].name, named[s.cluster].source, s.size)
         for s in by_size(samples)
     ]
-
-
-def _made_from(embeddings: Embeddings, clustering: Clustering, fields: Sequence[str]) -> str:
-    clusters = artefacts.clustering_signature(clustering)
-    return f"{clusters}-{artefacts.texts_signature(embeddings, fields)}"
-
-
-def _rows(sample: ClusterSample) -> Rows:
-    return list(zip(sample.ids, artefacts.text_hashes(sample.texts), strict=True))
-
-
-def _named_rows(
-    workspace: Workspace,
-    collection: str,
-    stored: Mapping[int, StoredName],
-    used: Mapping[str, Any],
-) -> dict[int, Rows]:
-    """Return the rows each name was made from; none for names made with other settings."""
-    found = artefacts.read_artefact(workspace, collection, _NAMED_FILE)
-    if found is None or artefacts.difference("name", found[1]["settings"], used) is not None:
-        return {}
-    rows, proposed = tables.named_from(found[0])
-    return {n: rows[n] for n in rows if n in stored and stored[n].proposed == proposed.get(n)}
-
-
-def _keepable(old: StoredName) -> bool:
-    # A fallback is no name to keep: the namer that failed may do better this time.
-    return not (old.edited or old.source == EDITED or old.source.startswith("fallback"))
-
-
-def _alike(before: Rows | None, now: Rows) -> bool:
-    if not before:
-        return False
-    shared = len(set(before) & set(now))
-    return shared >= _SAME_ROWS * (len(before) + len(now) - shared)
 
 
 def _settle(
@@ -224,13 +190,14 @@ def _unique(
     return named
 
 
-def _changed_edits(edited: Mapping[int, StoredName], new: Mapping[int, StoredName]) -> list[str]:
-    return [
+def _changed_edits(work: Work, new: Mapping[int, StoredName]) -> list[str]:
+    changed = [
         f"The edited name of cluster {n} was changed to '{new[n].name}': a name is one line of at "
         f"most {LIMIT} characters, and no two are alike."
-        for n in edited
-        if new[n].name != edited[n].name
+        for n in work.edited
+        if new[n].name != work.edited[n].name
     ]
+    return [*changed, *gone_edits(work)]
 
 
 def _cluster_names(named: Mapping[int, StoredName]) -> list[ClusterName]:
@@ -249,7 +216,7 @@ def _save(
 ) -> None:
     proposed = {n: one.proposed for n, one in named.items()}
     contents = {
-        _NAMED_FILE: tables.named_bytes(made_of, proposed),
+        NAMED_FILE: tables.named_bytes(made_of, proposed),
         NAMES_FILE: names_file.to_bytes(named.items()),
     }
     files = {

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -45,23 +46,42 @@ def read(workspace: Workspace, collection: str) -> dict[int, StoredName]:
     not thrown away in silence.
     """
     path = workspace.collection_folder(collection) / NAMES_FILE
-    try:
-        raw = path.read_bytes()
-    except OSError:
-        return {}
     hint = "Correct it, or delete the file to have the clusters named anew."
     try:
-        content = json.loads(raw)
-    except ValueError as error:
+        content = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=_unique)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", hint) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UsageError(f"{path} is no UTF-8 in line {line}.", hint) from error
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not valid JSON: {error}.", hint) from error
     names = content.get("names") if isinstance(content, dict) else None
     if not isinstance(names, dict):
         raise UsageError(f"{path} has no 'names'.", hint)
-    entries = ((number, _entry(value)) for number, value in names.items())
-    try:
-        return {int(number): entry for number, entry in entries if entry is not None}
-    except ValueError as error:
-        raise UsageError(f"{path}: a cluster's number is expected: {error}.", hint) from error
+    found = {}
+    for number, value in names.items():
+        if not re.fullmatch(r"[0-9]{1,9}", number):
+            raise UsageError(f"{path}: a cluster's number is expected, not '{number}'.", hint)
+        try:
+            entry = _entry(value)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{path}, cluster {number}: {error}.", hint) from error
+        if entry is not None:
+            found[int(number)] = entry
+    return found
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON takes the last of two equal keys; the other may be the one somebody cares for."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"'{twice}' is there twice")
+    return found
 
 
 def to_bytes(names: Iterable[tuple[int, StoredName]]) -> bytes:
@@ -79,13 +99,20 @@ def to_bytes(names: Iterable[tuple[int, StoredName]]) -> bytes:
 
 
 def _entry(value: Any) -> StoredName | None:
-    """Read an entry; a bare string will do. None when there is no name in it."""
+    """Read an entry; a bare string will do. None when the name was emptied.
+
+    Raises TypeError or ValueError for anything else.
+    """
     if isinstance(value, str):
         value = {"name": value}
-    if not isinstance(value, dict):
+    if value is None:
         return None
+    if not isinstance(value, dict):
+        raise TypeError('a name in quotes, or {"name": "..."}, is expected')
     name, proposed, evidence = (value.get(key) for key in ("name", "proposed", "evidence_ids"))
-    if not isinstance(name, str) or clean_name(name) is None:
+    if name is not None and not isinstance(name, str):
+        raise TypeError("a name is text in quotes")
+    if name is None or clean_name(name) is None:
         return None
     return StoredName(
         name=name,

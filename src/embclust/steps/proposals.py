@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from embclust import plugins
 from embclust.data import ClusterSample
-from embclust.errors import EmbclustError, InterruptedRun, UsageError
+from embclust.errors import EmbclustError, InterruptedRun, SettingsError, UsageError
 from embclust.names import clean_name
 from embclust.redact import redact
 from embclust.steps.distinct import LIMIT, key
 
 if TYPE_CHECKING:
     from embclust.config import Settings
+    from embclust.protocols import Bar, Memory
 
-__all__ = ["Proposals", "by_size", "propose"]
+__all__ = ["Proposals", "build_namer", "by_size", "propose"]
 
 _FALLBACK: Final = "keywords"
 
@@ -28,23 +29,37 @@ def by_size(samples: Iterable[ClusterSample]) -> list[ClusterSample]:
 
 @dataclass(frozen=True, slots=True)
 class Proposals:
-    """Candidate names per cluster, with the source each came from."""
+    """Candidate names per cluster, with the source each came from.
+
+    `failures`: why the namer gave no names, in lines; `notes`: what else a person should see.
+    """
 
     candidates: dict[int, list[str]]
     sources: dict[int, str]
     words: dict[int, list[str]]
-    warnings: list[str]
+    failures: list[str]
+    notes: list[str]
 
 
 def propose(
-    kind: str, settings: Settings, samples: list[ClusterSample], asked: list[ClusterSample]
+    kind: str,
+    settings: Settings,
+    samples: list[ClusterSample],
+    aids: Mapping[str, Callable[..., Any] | Memory],
+    bar: Bar,
 ) -> Proposals:
-    """Ask the namer, and the keywords where it has nothing; nobody when no name is needed."""
+    """Ask the namer, and the keywords where it has nothing; nobody when no name is needed.
+
+    `aids`: what the namer may want beside its options, by the names in `protocols.Namer`.
+    """
+    asked = [sample for sample in samples if sample.needed]
     if not asked:
-        return Proposals({}, {}, {}, [])
+        return Proposals({}, {}, {}, [], [])
+    namer = build_namer(kind, settings, {**aids, "advance": bar.advance})
     # All the clusters are shown: what is distinctive of one is so against the others.
-    namer = plugins.build("namer", kind, settings.name.options())
     proposed, failure = _ask(namer, samples)
+    if "advance" not in getattr(namer, "needs", ()):
+        bar.advance(len(asked))
     reasons = {
         s.cluster: getattr(namer, "reasons", {}).get(s.cluster) or failure or "it found none"
         for s in asked
@@ -63,7 +78,27 @@ def propose(
     }
     # Clusters without any text are no failure of the keywords.
     unnamed = {} if kind == _FALLBACK and not failure else reasons
-    return Proposals(candidates, sources, words, _reason_lines(kind, unnamed, len(asked)))
+    failures = _reason_lines(kind, unnamed, len(asked))
+    notes = [_one_line(str(note)) for note in getattr(namer, "notes", [])]
+    return Proposals(candidates, sources, words, failures, notes)
+
+
+def build_namer(
+    kind: str, settings: Settings, aids: Mapping[str, Callable[..., Any] | Memory]
+) -> Any:
+    """Build the namer with those of the aids that its class names in `needs`.
+
+    Raises SettingsError when it needs what there is not.
+    """
+    needs = tuple(getattr(plugins.load_class("namer", kind), "needs", ()))
+    unknown = [name for name in needs if name not in aids]
+    if unknown:
+        raise SettingsError(
+            f"The namer '{kind}' needs '{unknown[0]}', which embclust does not have.",
+            f"There are: {', '.join(sorted(aids))}.",
+        )
+    wanted = {name: aids[name] for name in needs}
+    return plugins.build("namer", kind, settings.name.options(), **wanted)
 
 
 def _ask(namer: Any, samples: list[ClusterSample]) -> tuple[dict[int, list[str]], str]:

@@ -13,30 +13,39 @@ from embclust.data import Clustering, ClusterSample, Embeddings
 from embclust.errors import UsageError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from embclust.data import Scalar
 
 __all__ = ["join_texts", "make_samples", "naming_fields"]
 
 _LOOKED_AT: Final = 200
+_VECTORS: Final = 300
+"""Vectors that a namer sees of a cluster: shares of them are right to three percent or so."""
 _REFERENCE: Final = re.compile(
     r"\w+://|\S*/\S*\.\w{2,5}$|\S+\.(jpe?g|png|webp|gif|tiff?|bmp)$", re.IGNORECASE
 )
 
 
 def naming_fields(
-    embeddings: Embeddings, chosen: Sequence[str], defaults: Sequence[str]
+    embeddings: Embeddings,
+    chosen: Sequence[str],
+    defaults: Sequence[str],
+    *,
+    key: str = "plot.text_fields",
 ) -> list[str]:
     """Return the fields that names are made from.
 
     `chosen` by the user; else those of `defaults` that the rows have; else every field that
-    holds words. Raises UsageError for a chosen field that no row has.
+    holds words. Raises UsageError for a chosen field that no row has; `key`: the setting that
+    chose it.
     """
     known = list(dict.fromkeys(name for row in embeddings.fields for name in row))
     for name in chosen:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             guess = f"Did you mean '{near[0]}'?" if near else f"Fields: {', '.join(known[:20])}."
-            raise UsageError(f"plot.text_fields: no row has a field '{name}'.", guess)
+            raise UsageError(f"{key}: no row has a field '{name}'.", guess)
     if chosen:
         return list(chosen)
     present = [name for name in defaults if name in known]
@@ -68,9 +77,16 @@ def make_samples(
                 fields=[embeddings.fields[row] for row in members.tolist()],
                 representatives=nearest_first.tolist(),
                 centre=clustering.centres[index],
+                vectors=embeddings.vectors[members[_spread(nearest_first)]],
             )
         )
     return samples
+
+
+def _spread(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """At most `_VECTORS` of the rows, evenly, the first and the last among them."""
+    count = min(len(rows), _VECTORS)
+    return rows[np.linspace(0, len(rows) - 1, count).round().astype(np.intp)]
 
 
 def _has(row: dict[str, Scalar], name: str) -> bool:
