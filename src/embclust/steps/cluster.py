@@ -85,6 +85,8 @@ def run_cluster(
     _save(workspace, collection, data, recorded, settings.keep_runs)
     with progress.stage("Measuring", None):
         report = _report(collection, embeddings, clustering, used, matching)
+    report["warnings"] += getattr(clusterer, "warnings", [])
+    report["details"]["method"] = getattr(clusterer, "details", {})
     artifact = workspace.collection_folder(collection) / CLUSTERS_FILE
     seconds = round(time.monotonic() - began, 3)
     return clustering, ClusterReport(**report, artifact=str(artifact), seconds=seconds)
