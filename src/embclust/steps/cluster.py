@@ -100,14 +100,15 @@ def run_cluster(
     )
     _save(workspace, collection, data, recorded, settings.keep_runs)
     with progress.stage("Measuring", None):
-        found = _measured(workspace, collection, embeddings, clustering, recorded, options, choice)
+        found = _measured(
+            workspace, collection, embeddings, clustering, recorded, options, choice, clusterer
+        )
     report = make_report(
         collection,
         clustering,
         used,
         found,
         matching,
-        choice,
         artifact=str(workspace.collection_folder(collection) / CLUSTERS_FILE),
         seconds=round(time.monotonic() - began, 3),
     )
@@ -215,6 +216,7 @@ def _measured(
     recorded: dict[str, Any],
     options: dict[str, Any],
     choice: Choice | None,
+    clusterer: object,
 ) -> dict[str, Any]:
     """Return the clustering's figures: those that are kept, or measured now and kept."""
     kept = load_quality(workspace, collection)
@@ -231,6 +233,9 @@ def _measured(
     found = {
         **figures(embeddings, clustering, stability),
         "auto": None if choice is None else choice.as_json(),
+        # What a clusterer says of its way, such as a fallback on a large table, is optional.
+        "method": getattr(clusterer, "details", {}),
+        "notes": list(getattr(clusterer, "warnings", [])),
     }
     data = quality_bytes(found)
     entry = artefacts.entry(

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from embclust.data import Clustering, ClusterReport, ClusterSize
 
 if TYPE_CHECKING:
-    from embclust.steps.choose_k import Choice
     from embclust.steps.matching import Matching
 
-__all__ = ["make_report"]
+__all__ = ["cluster_warnings", "make_report"]
 
 _UNSTABLE: Final = 0.5
 """Below this adjusted Rand index another draw of the rows gives clusters that are hardly these."""
@@ -23,7 +22,6 @@ def make_report(
     used: Mapping[str, Any],
     figures: Mapping[str, Any],
     matching: Matching | None,
-    choice: Choice | None,
     *,
     artifact: str,
     seconds: float,
@@ -41,10 +39,11 @@ def make_report(
         silhouette=figures["silhouette"],
         seconds=seconds,
         artifact=artifact,
-        warnings=_warnings(figures, choice),
+        warnings=cluster_warnings(figures),
         details={
-            "auto": None if choice is None else choice.as_json(),
+            "auto": figures["auto"],
             "matched": matching.as_json() if matching is not None else None,
+            "method": figures["method"],
             "noise_share": figures["noise_share"],
             "per_cluster": figures["per_cluster"],
             "settings": dict(used),
@@ -53,13 +52,19 @@ def make_report(
     )
 
 
-def _warnings(figures: Mapping[str, Any], choice: Choice | None) -> list[str]:
+def cluster_warnings(figures: Mapping[str, Any]) -> list[str]:
+    """Return what a person should know before trusting the clusters, also on a later page."""
+    return [*_doubts(figures), *figures["notes"]]
+
+
+def _doubts(figures: Mapping[str, Any]) -> list[str]:
+    choice = figures["auto"]
     k, noise, stability = figures["k"], figures["noise"], figures["stability"]
     if not k:
         found = f"All {noise} rows are noise: no group is dense enough to be a cluster."
         return [f"{found} Try --kind kmeans, or a smaller cluster.min_cluster_size."]
-    if choice is not None and choice.structure != "clear":
-        return [choice.reason]
+    if choice is not None and choice["structure"] != "clear":
+        return [choice["reason"]]
     if k == 1:
         return ["There is one cluster only, so there is no silhouette."]
     if stability is not None and stability["ari"] < _UNSTABLE:
