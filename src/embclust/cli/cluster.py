@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from embclust.cli.cluster_tables import print_figures
-from embclust.cli.collection import open_collection, remember
+from embclust.cli.collection import open_collection, remember, write_back_clusters
 from embclust.cli.console import print_json, report_json
 from embclust.cli.options import (
     Collection,
@@ -20,6 +20,7 @@ from embclust.cli.options import (
     Set,
     Wait,
     WorkspaceFolder,
+    WriteBack,
 )
 
 __all__ = ["cluster"]
@@ -40,6 +41,7 @@ def cluster(
             "--compare", metavar="COLUMN", help="Compare the clusters with a column of labels."
         ),
     ] = None,
+    write_back: WriteBack = None,
     frozen: Frozen = None,
     set_: Set = None,
     workspace: WorkspaceFolder = None,
@@ -57,10 +59,13 @@ def cluster(
         from embclust.steps.cluster import run_cluster
         from embclust.steps.compare import check_column, compare_column
         from embclust.steps.ensure import ensure_clusters
+        from embclust.steps.write_back import check_write_back
 
         name = opened.source.info.collection
         if compare is not None:
             check_column(opened.source.embeddings.fields, compare, name)
+        if write_back:
+            check_write_back(opened.source)
         settings = opened.session.loaded.settings
         if frozen:
             ensure_clusters(
@@ -78,6 +83,8 @@ def cluster(
             found = compare_column(opened.source.embeddings, clustering, compare)
             report.details["compare"] = found.as_json()
         remember(opened)
+        if write_back:
+            report.details["written_back"] = write_back_clusters(opened, clustering, wait)
     if json:
         print_json(report_json(report))
     else:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from embclust.cli.collection import Opened, check_text_fields, open_collection, remember
+from embclust.cli.collection import (
+    Opened,
+    check_text_fields,
+    open_collection,
+    remember,
+    write_back_clusters,
+)
 from embclust.cli.console import clean, print_json, report_json, table
 from embclust.cli.options import (
     Collection,
@@ -22,11 +28,12 @@ from embclust.cli.options import (
     TextFields,
     Wait,
     WorkspaceFolder,
+    WriteBack,
 )
 from embclust.errors import UsageError
 
 if TYPE_CHECKING:
-    from embclust.data import NamePlanReport, NameReport
+    from embclust.data import Clustering, NamePlanReport, NameReport
 
 __all__ = ["name"]
 
@@ -58,6 +65,7 @@ def name(
     strict: Annotated[
         bool | None, typer.Option("--strict", help="Fail (exit 4) when the namer fails.")
     ] = None,
+    write_back: WriteBack = None,
     frozen: Frozen = None,
     set_: Set = None,
     workspace: WorkspaceFolder = None,
@@ -79,8 +87,16 @@ def name(
         check_text_fields(opened.source, text_field)
         if dry_run:
             return _show_plan(opened, force=bool(force), json=bool(json))
-        report = _name(opened, force=bool(force), strict=bool(strict), frozen=bool(frozen))
+        if write_back:
+            from embclust.steps.write_back import check_write_back
+
+            check_write_back(opened.source)
+        clustering, report = _name(
+            opened, force=bool(force), strict=bool(strict), frozen=bool(frozen)
+        )
         remember(opened)
+        if write_back:
+            write_back_clusters(opened, clustering, wait)
     if json:
         print_json(report_json(report))
     else:
@@ -94,7 +110,9 @@ def name(
     return 0
 
 
-def _name(opened: Opened, *, force: bool, strict: bool, frozen: bool) -> NameReport:
+def _name(
+    opened: Opened, *, force: bool, strict: bool, frozen: bool
+) -> tuple[Clustering, NameReport]:
     from embclust.steps.ensure import default_text_fields, ensure_clusters, ensure_names
     from embclust.steps.name import run_name
 
@@ -115,7 +133,7 @@ def _name(opened: Opened, *, force: bool, strict: bool, frozen: bool) -> NameRep
         default_fields=default_text_fields(source),
         progress=opened.console,
     )
-    return report
+    return clustering, report
 
 
 def _show_plan(opened: Opened, *, force: bool, json: bool) -> int:

@@ -22,6 +22,7 @@ __all__ = [
     "TextFields",
     "Wait",
     "WorkspaceFolder",
+    "WriteBack",
 ]
 
 ConfigFile = Annotated[
@@ -68,3 +69,7 @@ Wait = Annotated[
     typer.Option("--wait", metavar="SECONDS", help="Wait this long for a locked workspace."),
 ]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+WriteBack = Annotated[
+    bool | None,
+    typer.Option("--write-back", help="Put cluster and cluster_name on the rows in the store."),
+]
