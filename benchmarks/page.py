@@ -49,7 +49,7 @@ def thumbnail(seed: int) -> bytes:
     noise = rng.normal(0, 6, (128, 128, 1)).astype(np.int16)
     out = io.BytesIO()
     picture = Image.fromarray(np.clip(smooth + noise, 0, 255).astype(np.uint8))
-    picture.save(out, "WEBP", quality=80)
+    picture.save(out, "WEBP", quality=80, method=0)
     return out.getvalue()
 
 
@@ -89,7 +89,7 @@ def made_up(n: int) -> PageData:
             "price": np.round(rng.gamma(2, 40, n), 2).tolist(),
         },
         text_fields=["name", "brand"],
-        thumbnails=thumbnail if n <= WITH_PICTURES else None,
+        thumbnails=[thumbnail(i) for i in range(n)] if n <= WITH_PICTURES else None,
         neighbours=rng.integers(0, n, (n, 12)).astype(np.int32),
         facts={"silhouette": "0.31", "trustworthiness": "0.97"},
     )
