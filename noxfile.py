@@ -104,7 +104,7 @@ def llm(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure: prints tables of ratios, each taken within one run."""
-    chosen = session.posargs or ["indexing", "precision", "scale"]
+    chosen = session.posargs or ["indexing", "precision", "scale", "page"]
     for name in chosen:
         _run(session, f"benchmarks.{name}")
 

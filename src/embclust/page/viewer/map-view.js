@@ -97,7 +97,7 @@ export function createMapView(app, chips) {
       const key = matrix && `${matrix.join()} ${size.width} ${size.height} ${app.version()}`;
       if (matrix && key !== labelled) {
         labelled = key;
-        labels.place(matrix, size, lit);
+        labels.place(matrix, size, app.derived().shown);
       }
     } else if (labelled) {
       labelled = "";
