@@ -260,3 +260,5 @@ class PlotReport:
     bytes: int
     seconds: float
     warnings: list[str] = field(default_factory=list)
+    png: str | None = None
+    """The still, where one was asked for."""
