@@ -48,6 +48,13 @@ def painted(picture: Locator) -> list[int]:
     return middle[:3]
 
 
+def swatch_of(viewer: Viewer, name: str) -> list[int]:
+    """The colour of a group in the legend."""
+    swatch = viewer.page.locator(".group", has_text=name).first.locator(".swatch")
+    text: str = swatch.evaluate("(s) => getComputedStyle(s).backgroundColor")
+    return [int(part) for part in text[4:-1].split(",")]
+
+
 def chips(viewer: Viewer) -> list[str]:
     return viewer.page.locator(".chip .text").all_inner_texts()
 
@@ -77,18 +84,26 @@ def test_it_draws_every_cluster_in_its_colour_with_its_name(viewer: Viewer) -> N
     page = viewer.page
     assert page.title() == "Sixty things"
     assert page.locator("h1").inner_text() == "Sixty things"
-    assert "60 points · 3 clusters" in page.locator(".headline p").inner_text()
+    assert "60 points · 3 clusters" in page.locator(".headline p").first.inner_text()
+    assert page.locator(".fact").all_inner_texts() == ["Silhouette 0.42", "Made 2026-01-01"]
     names = page.locator(".group-name .text").all_inner_texts()
     assert sorted(names) == sorted([*NAMES, "Unclustered"])
     assert names[-1] == "Unclustered"
-    colours = page.evaluate(
-        "document.querySelector('.plot').data.map((t) => [t.marker.color, t.x.length])"
-    )
-    assert sorted(count for _, count in colours) == [2, 19, 19, 20]
+    assert page.locator("main.map").get_attribute("data-lit") == "60"
     swatches = page.locator(".group .swatch").evaluate_all(
         "(all) => all.map((s) => getComputedStyle(s).backgroundColor)"
     )
     assert len(set(swatches)) == 4
+    for dims in (2, 3):
+        page.keyboard.press(str(dims))
+        viewer.settle()
+        places = viewer.places(on_map(dims))
+        spots = viewer.colours(places)
+        alone = [row for row in lonely(places) if not viewer.covered(places[row])]
+        assert len(alone) >= 6
+        for row in alone:
+            name = NAMES[row % 3] if row < 58 else "Unclustered"
+            assert spots[row] == pytest.approx(swatch_of(viewer, name), abs=3), row
 
 
 def test_nothing_of_plotlys_own_is_offered(viewer: Viewer) -> None:
@@ -207,11 +222,15 @@ def test_pointing_at_a_cluster_lights_it_alone(viewer: Viewer) -> None:
     page = viewer.page
     page.get_by_role("button", name="Bags").first.hover()
     viewer.settle()
-    counts = page.evaluate("document.querySelector('.plot').data.map((t) => t.x.length)")
-    assert counts == [41, 19]
+    assert page.locator("main.map").get_attribute("data-lit") == "19"
+    places = viewer.places(on_map(3))
+    spots = viewer.colours(places)
+    bags = swatch_of(viewer, "Bags")
+    for row in lonely(places):
+        assert (spots[row] == pytest.approx(bags, abs=3)) == (row % 3 == 2 and row < 58)
     page.mouse.move(600, 500)
     viewer.settle()
-    assert len(page.evaluate("document.querySelector('.plot').data")) == 4
+    assert page.locator("main.map").get_attribute("data-lit") == "60"
 
 
 def test_a_clusters_card_says_what_sets_it_apart(viewer: Viewer) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +115,23 @@ class Viewer:
     def places(self, coords: list[list[float]]) -> list[tuple[float, float]]:
         """Screen positions of positions on the map (-1 to 1, three each)."""
         return [(x, y) for x, y in self.page.evaluate(PLACES, coords)]
+
+    def colours(self, places: list[tuple[float, float]]) -> list[list[int]]:
+        """What is painted at positions on the screen: red, green, blue."""
+        with Image.open(io.BytesIO(self.page.screenshot())) as image:
+            shot = image.convert("RGB")
+        pixels = np.asarray(shot)
+        return [pixels[round(y - 0.5), round(x - 0.5)].tolist() for x, y in places]
+
+    def covered(self, place: tuple[float, float]) -> bool:
+        """Whether a name or a button lies on the map there."""
+        found: bool = self.page.evaluate(
+            "([x, y]) => [...document.querySelectorAll('.label, .over, .card')].some((e) => {"
+            "const b = e.getBoundingClientRect();"
+            "return x > b.left - 6 && x < b.right + 6 && y > b.top - 6 && y < b.bottom + 6; })",
+            list(place),
+        )
+        return found
 
     def assert_clean(self) -> None:
         """Nothing was reported, blocked, asked for outside, or popped up."""

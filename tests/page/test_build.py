@@ -199,6 +199,9 @@ def test_tiny_collections(n: int) -> None:
         ({"layouts": {2: np.full((60, 2), np.nan, np.float32)}}, "not finite"),
         ({"neighbours": np.full((60, 2), 60, np.int32)}, "neighbours: rows"),
         ({"named": [PageCluster(0, "x", 1, medoid_rows=[60])]}, "medoid row"),
+        ({"named": [PageCluster(0, "x", 1, silhouette=1.5)]}, "cluster 0: silhouette 1.5"),
+        ({"named": [PageCluster(0, "x", 1, silhouette=float("nan"))]}, "silhouette nan"),
+        ({"default_dims": 4}, "there is no layout 4"),
     ],
 )
 def test_parts_that_do_not_fit_together_are_an_error(changes: dict[str, Any], message: str) -> None:

@@ -11,18 +11,20 @@ import {
   zoomed,
 } from "../../src/embclust/page/viewer/camera.js";
 import { beside } from "../../src/embclust/page/viewer/card.js";
+import { groupPoints } from "../../src/embclust/page/viewer/grouping.js";
 import { withoutOverlaps } from "../../src/embclust/page/viewer/labels.js";
+import { channels } from "../../src/embclust/page/viewer/palette.js";
 import {
   multiply,
   rowAt,
   rowsInside,
   toScreen,
 } from "../../src/embclust/page/viewer/projection.js";
-import { buildTraces, pointSize } from "../../src/embclust/page/viewer/traces.js";
-import { groupPoints } from "../../src/embclust/page/viewer/grouping.js";
+import { buildStyles, litSize, pointSize } from "../../src/embclust/page/viewer/styles.js";
 import { sample } from "./sample.js";
 
 const IDENTITY = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
+const WHOLE = { radius: 1, extent: [1, 1] };
 const SIZE = { width: 200, height: 100 };
 const near = (a, b) => assert.ok(Math.abs(a - b) < 1e-9, `${a} is not ${b}`);
 
@@ -65,7 +67,7 @@ test("the lasso takes what is inside, and only lit points", () => {
 });
 
 test("panning moves the map by exactly the pointer's way", () => {
-  const camera = defaultCamera(2, 2, 1);
+  const camera = defaultCamera(2, SIZE, WHOLE);
   const before = toScreen(flatMatrix(camera, SIZE), SIZE, 0.3, -0.2, 0);
   const after = toScreen(flatMatrix(panned(camera, 17, -9, SIZE.height), SIZE), SIZE, 0.3, -0.2, 0);
   near(after.left - before.left, 17);
@@ -84,7 +86,7 @@ test("zooming keeps what is under the pointer there", () => {
 
 test("the default flat camera shows the whole map, on narrow screens too", () => {
   for (const size of [SIZE, { width: 100, height: 300 }]) {
-    const matrix = flatMatrix(defaultCamera(2, size.width / size.height, 1), size);
+    const matrix = flatMatrix(defaultCamera(2, size, WHOLE), size);
     for (const [x, y] of [
       [-1, -1],
       [1, 1],
@@ -92,6 +94,8 @@ test("the default flat camera shows the whole map, on narrow screens too", () =>
       const { left, top } = toScreen(matrix, size, x, y, 0);
       assert.ok(left >= 0 && left <= size.width && top >= 0 && top <= size.height);
     }
+    const { top } = toScreen(matrix, size, 0, -1, 0);
+    assert.ok(top <= size.height - Math.min(68, size.height * 0.2) + 1, "clear of the tools");
   }
 });
 
@@ -99,14 +103,14 @@ test("the default camera stands far enough away for the farthest point", () => {
   const radius = radiusOf({ x: [0, 3], y: [1, 0], z: [0, -4] });
   assert.equal(radius, 5);
   for (const aspect of [3, 1, 0.5]) {
-    const [x, y, z] = defaultCamera(3, aspect, radius);
+    const [x, y, z] = defaultCamera(3, { width: 100 * aspect, height: 100 }, { radius });
     const halfAngle = Math.atan(Math.tan(Math.PI / 8) * Math.min(1, aspect));
     assert.ok(Math.hypot(x, y, z) * Math.sin(halfAngle) > radius);
   }
 });
 
 test("turning keeps the distance and never tips over", () => {
-  const camera = defaultCamera(3, 1, 1);
+  const camera = defaultCamera(3, { width: 9, height: 9 }, WHOLE);
   const length = (c) => Math.hypot(c[0] - c[3], c[1] - c[4], c[2] - c[5]);
   near(length(turned(camera, 1, 0.2, 1)), length(camera));
   near(length(turned(camera, 0, 0, 2)), length(camera) / 2);
@@ -136,28 +140,21 @@ test("labels that would overlap or leave the map are left out, the first ones st
   assert.deepEqual(withoutOverlaps(wanted, SIZE), [true, false, true, false]);
 });
 
-test("traces: one per colour, unlit points apart, and not a word of the data in them", () => {
-  const model = sample();
-  const grouping = groupPoints(model, "");
-  const parts = {
-    layout: model.layouts[2],
-    dims: 2,
-    grouping,
-    marks: [],
-    ink: { unlit: "#bbb", mark: "#111" },
-    side: 700,
-  };
-  const all = buildTraces({ ...parts, lit: new Uint8Array(6).fill(1) });
+test("styles: the group's colour where a point is lit, faint elsewhere", () => {
+  const grouping = groupPoints(sample(), "");
+  const styles = buildStyles(grouping, Uint8Array.of(1, 0, 0, 1, 0, 1), "#102030");
+  const look = (row) => [...styles.subarray(4 * row, 4 * row + 4)];
+  const [shoes, hats, none] = grouping.groups.map(({ colour }) => channels(colour));
   assert.deepEqual(
-    all.map(({ x, marker }) => [x.length, marker.color]),
-    grouping.groups.map(({ count, colour }) => [count, colour]),
+    [look(0), look(3), look(5)],
+    [
+      [...shoes, 255],
+      [...hats, 255],
+      [...none, 255],
+    ],
   );
-  const some = buildTraces({ ...parts, lit: Uint8Array.of(1, 0, 0, 0, 0, 0), marks: [0, 1] });
-  assert.deepEqual(
-    some.map(({ x }) => x.length),
-    [5, 1, 2, 1],
-  );
-  assert.doesNotMatch(JSON.stringify([...all, ...some]), /Shoes|Hats|rouge/);
+  assert.deepEqual(look(1).slice(0, 3), [16, 32, 48]);
+  assert.ok(look(1)[3] < 252 && look(1)[3] > 0);
 });
 
 test("points get smaller the more there are", () => {
@@ -167,4 +164,7 @@ test("points get smaller the more there are", () => {
     sizes,
   );
   assert.ok(sizes[0] <= 11 && sizes[3] >= 2);
+  assert.ok(litSize(100_000, 50, 2, 800, 1) > 1.5 * sizes[3]);
+  assert.equal(litSize(100_000, 100_000, 2, 800, 1), sizes[3]);
+  assert.equal(pointSize(10, 2, 800, 2), 2 * sizes[0]);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { narrowed, passing, rowsOf, toggled } from "../../src/embclust/page/viewer/filter.js";
-import { groupPoints, groupable } from "../../src/embclust/page/viewer/grouping.js";
+import { groupable, groupPoints } from "../../src/embclust/page/viewer/grouping.js";
 import { overRepresented } from "../../src/embclust/page/viewer/stats.js";
 import { createView } from "../../src/embclust/page/viewer/view.js";
 import { sample } from "./sample.js";
@@ -80,20 +80,25 @@ test("a click isolates a group, a second one lets all back; with Ctrl it adds an
 test("over-represented values: telling ones, ranked, chance left out", () => {
   const codes = Uint8Array.from({ length: 1000 }, (_, row) => (row < 100 ? 0 : row < 200 ? 1 : 2));
   const even = Uint8Array.from({ length: 1000 }, (_, row) => row % 2);
-  const columns = [
-    { name: "kind", kind: "category", values: ["shoe", "hat", "bag"], codes },
-    { name: "coin", kind: "category", values: ["heads", "tails"], codes: even },
-    { name: "text", kind: "text", values: [] },
-  ];
+  const price = Float64Array.from({ length: 1000 }, (_, row) => (row < 120 ? 5 : row));
+  const model = {
+    count: 1000,
+    columns: [
+      { name: "kind", kind: "category", values: ["shoe", "hat", "bag"], codes },
+      { name: "coin", kind: "category", values: ["heads", "tails"], codes: even },
+      { name: "price", kind: "number", values: price },
+    ],
+  };
+  const groupings = ["kind", "coin", "price"].map((by) => groupPoints(model, by));
   const rows = Array.from({ length: 120 }, (_, i) => i);
-  const found = overRepresented(columns, rows, 5);
-  assert.deepEqual(
-    found.map(({ column, value }) => `${column}=${value}`),
-    ["kind=shoe", "kind=hat"].slice(0, found.length),
-  );
-  assert.equal(found[0].value, "shoe");
-  assert.ok(Math.abs(found[0].lift - 100 / 120 / 0.1) < 1e-9);
-  assert.ok(found.every(({ column }) => column !== "coin"));
+  const found = overRepresented(groupings, rows, 5);
+  const [price5, shoe] = found;
+  assert.equal(price5.by, "price");
+  assert.match(price5.label, /^5 to /, "numbers come in steps");
+  assert.equal(price5.share, 1);
+  assert.deepEqual([shoe.by, shoe.label, shoe.key], ["kind", "shoe", "=shoe"]);
+  assert.ok(Math.abs(shoe.lift - 100 / 120 / 0.1) < 1e-9);
+  assert.ok(found.every(({ by }) => by !== "coin"));
 });
 
 test("search, filters and selection narrow the view together", () => {

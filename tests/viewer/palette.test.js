@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
+  channels,
+  colourOf,
   DISTINCT,
   NOISE,
   OTHER,
-  channels,
-  colourOf,
   ramp,
 } from "../../src/embclust/page/viewer/palette.js";
 

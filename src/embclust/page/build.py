@@ -71,6 +71,7 @@ def _payload(data: PageData, columns: list[dict[str, Any]]) -> dict[str, Any]:
         "count": n,
         "total": data.total_points if data.total_points is not None else n,
         "ids": [clean_text(item_id, _MAX_ID) for item_id in data.ids],
+        "defaultDims": data.default_dims or max(data.layouts),
         "layouts": {str(dims): int16_base64(data.layouts[dims]) for dims in sorted(data.layouts)},
         "clusters": [_cluster(cluster) for cluster in _with_all(data)],
         "columns": columns,
@@ -113,6 +114,7 @@ def _cluster(cluster: PageCluster) -> dict[str, Any]:
         "source": clean_text(cluster.source, MAX_LABEL),
         "keywords": [clean_text(word, 80) for word in cluster.keywords[:20]],
         "medoids": list(cluster.medoid_rows[:12]),
+        "silhouette": None if cluster.silhouette is None else round(cluster.silhouette, 4),
     }
 
 

@@ -22,7 +22,8 @@ class PageCluster:
     """One cluster as the page shows it.
 
     `size`: rows of the whole collection, drawn or not. `medoid_rows`: indices into `PageData.ids`,
-    the most typical row first.
+    the most typical row first. `keywords`: words that tell it from the others, the best first.
+    `silhouette`: the mean over its rows, -1 to 1, None where it was not computed.
     """
 
     number: int
@@ -31,6 +32,7 @@ class PageCluster:
     source: str = ""
     keywords: list[str] = field(default_factory=list)
     medoid_rows: list[int] = field(default_factory=list)
+    silhouette: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,9 @@ class PageData:
     `thumbnails`: one encoded picture per row (any format Pillow reads, upright), or a function
     of the row; None for a row without one. Leave None for a collection without pictures.
     `neighbours`: int32 (n, m), rows of the nearest points in vector space, nearest first, -1 =
-    none. `facts`: label -> value, shown in this order. `total_points`: rows before sampling.
+    none. `facts`: label -> value, shown in this order: what was made from what, with its quality.
+    `total_points`: rows before sampling. `default_dims`: the layout shown first; None: the one
+    with most dimensions.
     """
 
     title: str
@@ -64,6 +68,7 @@ class PageData:
     warnings: list[str] = field(default_factory=list)
     credit: str | None = None
     total_points: int | None = None
+    default_dims: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +91,19 @@ def check(data: PageData) -> None:
     n = len(data.ids)
     _check_lengths(data, n)
     _check_layouts(data, n)
-    rows = [row for cluster in data.named for row in cluster.medoid_rows]
-    if any(not 0 <= row < n for row in rows):
-        raise ValueError("a cluster's medoid row does not exist")
+    _check_clusters(data, n)
     if data.neighbours is not None and n:
         low, high = int(data.neighbours.min(initial=0)), int(data.neighbours.max(initial=0))
         if low < -1 or high >= n:
             raise ValueError(f"neighbours: rows {low} to {high} for {n} ids")
+
+
+def _check_clusters(data: PageData, n: int) -> None:
+    for cluster in data.named:
+        if any(not 0 <= row < n for row in cluster.medoid_rows):
+            raise ValueError("a cluster's medoid row does not exist")
+        if cluster.silhouette is not None and not -1 <= cluster.silhouette <= 1:
+            raise ValueError(f"cluster {cluster.number}: silhouette {cluster.silhouette}")
 
 
 def _check_lengths(data: PageData, n: int) -> None:
@@ -112,6 +123,8 @@ def _check_layouts(data: PageData, n: int) -> None:
 
     if not data.layouts:
         raise ValueError("a page needs at least one layout")
+    if data.default_dims is not None and data.default_dims not in data.layouts:
+        raise ValueError(f"default_dims: there is no layout {data.default_dims}")
     for dims, coords in data.layouts.items():
         if dims not in (2, 3) or coords.shape != (n, dims):
             raise ValueError(f"layout {dims}: shape {coords.shape} for {n} ids")

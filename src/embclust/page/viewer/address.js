@@ -1,11 +1,13 @@
 /** The view, written into the address after "#" and read back. Pure. */
 
+import { LARGEST, SMALLEST } from "./styles.js";
+
 const FILTER = "f.";
 
 /** State -> "dims=2&colour=gender&f.gender=%3DWomen"; what is at its default is left out. */
 export function writeAddress(state, defaults, idOf) {
   const params = new URLSearchParams();
-  for (const name of ["dims", "colour", "query", "theme", "tab"]) {
+  for (const name of ["dims", "colour", "query", "theme", "tab", "size"]) {
     if (state[name] !== defaults[name]) params.set(name, String(state[name]));
   }
   for (const [by, keys] of state.filters) {
@@ -36,6 +38,8 @@ export function readAddress(text, defaults, known) {
     if (keys.length) state.filters.set(by, new Set(keys));
   }
   if (params.has("pin")) state.pinned = known.rowOf(params.get("pin"));
+  const size = Number(params.get("size"));
+  if (size >= SMALLEST && size <= LARGEST) state.size = size;
   const camera = (params.get("camera") ?? "").split(",").map(Number);
   if (
     camera.length === 9 &&

@@ -7,18 +7,16 @@ import { createView } from "./view.js";
 
 export const TABS = Object.freeze(["groups", "points", "item"]);
 
-/** Up to so many points, pointing at a group or a point in a list redraws the map at once. */
-const LIVE = 20_000;
-
 function defaultState(model) {
   return Object.freeze({
-    dims: dimensions(model).at(-1),
+    dims: model.defaultDims,
     colour: "",
     query: "",
     theme: "auto",
     tab: "groups",
     tool: "pan",
     sort: "size",
+    size: 1,
     filters: new Map(),
     selection: null,
     pinned: null,
@@ -55,7 +53,6 @@ export function createApp(model, readSheets, { onChange, onCamera }) {
   }
 
   function pointAt(name, value) {
-    if (model.count > LIVE) return;
     later(name, 120, () => {
       if (state[name] !== value) set({ [name]: value });
     });
@@ -66,6 +63,8 @@ export function createApp(model, readSheets, { onChange, onCamera }) {
     thumbs: createThumbs(model.tiles, readSheets),
     state: () => state,
     derived: () => derive(state),
+    /** Make ahead what the first search needs. */
+    prepareSearch: derive.prepareSearch,
     /** Grows with every change: tells whether something was made for the state as it is now. */
     version: () => version,
     set,

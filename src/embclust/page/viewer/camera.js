@@ -6,10 +6,25 @@
 /** gl-plot3d's field of view is a quarter of π; half of it is seen above the middle. */
 const SPREAD = Math.tan(Math.PI / 8);
 
-/** The camera that shows all: the flat square, or all points within `radius` of the middle. */
-export function defaultCamera(dims, aspect, radius) {
-  const spread = SPREAD * Math.min(1, aspect);
-  if (dims === 2) return [0, 0, 1.08 / spread, 0, 0, 0, 0, 1, 0];
+/** Pixels at the head and the foot of the flat map where nothing should lie: the tools do. */
+const ABOVE = 28;
+const BELOW = 68;
+
+/**
+ * The camera that shows all in a map of some size: the flat map, which reaches `extent` [x, y] from its middle, or all
+ * points within `radius` of the middle.
+ */
+export function defaultCamera(dims, { width, height }, { radius, extent }) {
+  if (dims === 2) {
+    const [above, below] = [Math.min(ABOVE, height * 0.08), Math.min(BELOW, height * 0.2)];
+    const perPixel = Math.max(
+      0.6 / height,
+      (2 * extent[0]) / (0.94 * width),
+      (2 * extent[1]) / (height - above - below),
+    );
+    return flat(0, ((above - below) / 2) * perPixel, (perPixel * height) / (2 * SPREAD));
+  }
+  const spread = SPREAD * Math.min(1, width / height);
   const distance = (1.04 * Math.max(radius, 0.3)) / Math.sin(Math.atan(spread));
   const [sideways, upwards] = [0.648, 0.4];
   return [distance * sideways, distance * sideways, distance * upwards, 0, 0, 0, 0, 0, 1];
@@ -22,6 +37,12 @@ export function radiusOf({ x, y, z }) {
     most = Math.max(most, Math.hypot(x[row], y[row], z[row]));
   }
   return most;
+}
+
+/** How far a flat layout reaches from its middle, across and up. */
+export function extentOf({ x, y }) {
+  const most = (values) => values.reduce((far, value) => Math.max(far, Math.abs(value)), 0);
+  return [most(x), most(y)];
 }
 
 export function toPlotly([ex, ey, ez, cx, cy, cz, ux, uy, uz]) {

@@ -2,7 +2,7 @@
 
 import { fill, h, swatch } from "./dom.js";
 import { cell, clusterName, labelOf, leadColumns } from "./model.js";
-import { NOISE, colourOf } from "./palette.js";
+import { colourOf, NOISE } from "./palette.js";
 
 const GAP = 16;
 

@@ -9,6 +9,7 @@ import { cell, clusterName } from "./model.js";
 export function csvCell(value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "number") return String(value);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: spreadsheets skip a NUL before "=".
   const text = /^[\s\u0000]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|^[\t\r\n]/u.test(value)
     ? `'${value}`
     : value;

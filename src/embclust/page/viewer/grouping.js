@@ -3,8 +3,8 @@
  * the map, and what can be filtered by. Pure.
  */
 
-import { DISTINCT, NOISE, OTHER, colourOf, ramp } from "./palette.js";
 import { cell } from "./model.js";
+import { colourOf, DISTINCT, NOISE, OTHER, ramp } from "./palette.js";
 
 /** The key that stands for "by cluster" beside the columns' names. */
 export const BY_CLUSTER = "";
@@ -16,8 +16,13 @@ export function groupable(model) {
   return model.columns.filter(
     (column) =>
       (column.kind === "category" && column.values.length > 1) ||
-      (column.kind === "number" && new Set(column.values).size > 1),
+      (column.kind === "number" && varies(column.values)),
   );
+}
+
+function varies(values) {
+  const first = values.find((value) => !Number.isNaN(value));
+  return values.some((value) => !Number.isNaN(value) && value !== first);
 }
 
 /**
@@ -53,8 +58,9 @@ function byCategory(column, count) {
 }
 
 function byNumber(column, count) {
-  const filled = column.values.filter((value) => value !== null);
-  const distinct = [...new Set(filled)].sort((a, b) => a - b);
+  const distinct = [...new Set(column.values)]
+    .filter((value) => !Number.isNaN(value))
+    .sort((a, b) => a - b);
   const edges = distinct.length <= BINS ? distinct : equalEdges(distinct);
   const binned = edges !== distinct;
   const groups = (binned ? edges.slice(0, -1) : edges).map((edge, index, all) => ({

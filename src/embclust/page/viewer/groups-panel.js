@@ -3,7 +3,7 @@
 import { fill, h, swatch } from "./dom.js";
 import { rowsOf, toggled } from "./filter.js";
 import { number, percent } from "./format.js";
-import { BY_CLUSTER } from "./grouping.js";
+import { BY_CLUSTER, groupable } from "./grouping.js";
 import { rowButton } from "./row-button.js";
 import { overRepresented } from "./stats.js";
 
@@ -131,12 +131,22 @@ function withDetails(app, grouping, group, cluster, head, item) {
   head.append(more);
 }
 
+/** What else is known of a cluster. */
+function about({ number: own, source, silhouette }) {
+  const parts = [`Cluster number ${own}`];
+  if (source) parts.push(`named by ${source}`);
+  if (silhouette !== null) parts.push(`silhouette ${silhouette.toFixed(2)}`);
+  return `${parts.join(", ")}.`;
+}
+
 function groupDetails(app, grouping, group, cluster) {
   const { model } = app;
   const index = grouping.groups.indexOf(group);
   const rows = rowsOf(Uint8Array.from(grouping.of, (of) => Number(of === index)));
+  const { groupingOf } = app.derived();
+  const others = groupable(model).filter(({ name }) => name !== grouping.by);
   const lifts = overRepresented(
-    model.columns.filter(({ name }) => name !== grouping.by),
+    others.map(({ name }) => groupingOf(name)),
     rows,
     6,
   );
@@ -161,9 +171,7 @@ function groupDetails(app, grouping, group, cluster) {
           ),
         ]
       : null,
-    cluster?.source
-      ? h("p", { class: "quiet" }, `Named by ${cluster.source}. Cluster number ${cluster.number}.`)
-      : null,
+    cluster ? h("p", { class: "quiet" }, about(cluster)) : null,
   ];
   const filled = parts.some(Boolean);
   return h(
@@ -172,13 +180,22 @@ function groupDetails(app, grouping, group, cluster) {
     filled ? parts : h("p", { class: "quiet" }, "No column is more frequent here than elsewhere."),
   );
 
-  function lift({ column, value, lift: times, share }) {
+  function lift({ by, key, label, lift: times, share }) {
     const factor = times >= 10 ? Math.round(times) : times.toFixed(1);
     return h(
       "li",
       {},
-      h("span", {}, `${column} = ${value}`),
-      h("span", { class: "count" }, `${factor}× · ${percent(share)}`),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "lift",
+          title: `${percent(share)} of these have it, ${factor} times as many as everywhere. Show only them`,
+          onclick: () => app.set({ filters: toggled(app.state().filters, by, key, true) }),
+        },
+        h("span", { class: "text" }, `${by} = ${label}`),
+        h("span", { class: "count" }, `${factor}× · ${percent(share)}`),
+      ),
     );
   }
 }

@@ -1,8 +1,8 @@
 /** The header: what this is, search, and how it is shown. And the dialog about the map. */
 
 import { fill, h } from "./dom.js";
-import { BY_CLUSTER, groupable } from "./grouping.js";
 import { number } from "./format.js";
+import { BY_CLUSTER, groupable } from "./grouping.js";
 import { dimensions } from "./model.js";
 
 const KEYS = [
@@ -46,6 +46,7 @@ export function createHeader(app) {
       { class: "headline" },
       h("h1", {}, model.title),
       h("p", { class: "quiet" }, summary(model)),
+      h("p", { class: "quiet facts" }, made(model)),
     ),
     h(
       "div",
@@ -82,6 +83,14 @@ function summary(model) {
     model.encoder,
   ];
   return parts.filter(Boolean).join(" · ");
+}
+
+/** The facts that the summary has not said: how it was made, how good it is, and when. */
+function made(model) {
+  const said = new Set(["rows", "points", "collection", "encoder"]);
+  return model.facts
+    .filter(([name]) => !said.has(name.toLowerCase()))
+    .map(([name, value]) => h("span", { class: "fact" }, `${name} `, h("b", {}, value)));
 }
 
 function dimensionSwitch(app) {

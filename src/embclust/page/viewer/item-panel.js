@@ -2,7 +2,7 @@
 
 import { facts } from "./card.js";
 import { fill, h } from "./dom.js";
-import { labelOf, neighboursOf } from "./model.js";
+import { cell, labelOf, neighboursOf } from "./model.js";
 import { rowButton } from "./row-button.js";
 
 /** `app` as main.js makes it. Returns { element, update }. */
@@ -39,7 +39,9 @@ export function createItemPanel(app) {
           )
         : null,
       facts(model, row, model.columns),
-      h("p", { class: "quiet" }, `id ${model.ids[row]}`),
+      model.columns.some((column) => String(cell(column, row)) === model.ids[row])
+        ? null
+        : h("p", { class: "quiet" }, `id ${model.ids[row]}`),
       neighbours.length
         ? [
             h("h3", {}, "Nearest neighbours"),

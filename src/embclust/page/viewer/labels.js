@@ -43,10 +43,16 @@ export function createLabels(host, model) {
     .map((label) => ({ ...label, element: h("span", { class: "label" }, label.cluster.name) }));
   host.append(...labels.map(({ element }) => element));
 
+  let counted = null;
+  let seen = new Set();
+
   function place(matrix, size, lit) {
     const layout = model.layouts[2];
-    const seen = new Set();
-    lit.forEach((bit, row) => bit && seen.add(model.clusterOf[row]));
+    if (lit !== counted) {
+      counted = lit;
+      seen = new Set();
+      for (let row = 0; row < lit.length; row += 1) if (lit[row]) seen.add(model.clusterOf[row]);
+    }
     const wanted = labels.filter(({ index }) => seen.has(index));
     for (const { element } of labels) element.hidden = true;
     for (const { element } of wanted) element.hidden = false;

@@ -83,6 +83,7 @@ function start(root) {
   addEventListener("keydown", (event) => shortcut(event, app, header, map));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => app.set({}));
   followAddress();
+  setTimeout(app.prepareSearch, 1500);
 }
 
 /** Keys that work everywhere but in a field. */

@@ -1,20 +1,18 @@
 /** The map with everything that lies on it: tools, labels, card, outline. */
 
-import { radiusOf } from "./camera.js";
+import { extentOf, radiusOf } from "./camera.js";
 import { createCard } from "./card.js";
 import { fill, h } from "./dom.js";
+import { rowsOf } from "./filter.js";
 import { listen } from "./gestures.js";
 import { createLabels } from "./labels.js";
 import { createMap, hasWebGL } from "./map.js";
 import { neighboursOf } from "./model.js";
+import { channels } from "./palette.js";
+import { referenceOf } from "./points-layer.js";
 import { rowAt, rowsInside } from "./projection.js";
-import { buildTraces, pointSize } from "./traces.js";
-
-const TOOLS = [
-  ["pan", "Move"],
-  ["box", "Box"],
-  ["lasso", "Lasso"],
-];
+import { buildStyles, litSize, pointSize } from "./styles.js";
+import { createTools } from "./tools.js";
 
 /** `app` as main.js makes it. Returns { element, update, resetCamera, restoreCameras }. */
 export function createMapView(app, chips) {
@@ -23,7 +21,7 @@ export function createMapView(app, chips) {
   svg.setAttribute("class", "outline");
   const outline = document.createElementNS(svg.namespaceURI, "polygon");
   svg.append(outline);
-  const tools = toolbar(app, () => map.setCamera(null));
+  const tools = createTools(app, () => map.setCamera(null));
   const labelHost = h("div", { class: "labels", "aria-hidden": "true" });
   const element = h(
     "main",
@@ -42,7 +40,11 @@ export function createMapView(app, chips) {
     fill(element, [chips, noWebGL()]);
     return { element, update() {}, resetCamera() {}, restoreCameras() {} };
   }
-  const map = createMap(element, radiusOf(model.layouts[3] ?? model.layouts[2]), app.cameraMoved);
+  const reach = {
+    radius: radiusOf(model.layouts[3] ?? model.layouts[2]),
+    extent: extentOf(model.layouts[2] ?? model.layouts[3]),
+  };
+  const map = createMap(element, reach, app.cameraMoved);
   const labels = model.layouts[2] ? createLabels(labelHost, model) : null;
   const card = createCard(element, model, app.thumbs);
   let lit = new Uint8Array(model.count).fill(1);
@@ -50,12 +52,18 @@ export function createMapView(app, chips) {
 
   const mode = () => (app.state().dims === 3 ? "turn" : app.state().tool);
   const shortSide = () => Math.min(...Object.values(map.size()));
+  const sizes = () => {
+    const { dims, size } = app.state();
+    const { length } = app.derived().shownRows;
+    const all = pointSize(model.count, dims, shortSide(), size);
+    return { size: litSize(model.count, length, dims, shortSide(), size), faint: 0.6 * all };
+  };
   const layout = () => model.layouts[app.state().dims];
   function at(pixel, reach) {
     const matrix = map.matrix();
     if (!matrix || !pixel) return -1;
-    const radius = pointSize(model.count, app.state().dims, shortSide()) / 2;
-    return rowAt(matrix, map.size(), layout(), lit, pixel, radius, reach);
+    const reference = app.state().dims === 3 ? referenceOf(matrix) : 0;
+    return rowAt(matrix, map.size(), layout(), lit, pixel, sizes().size / 2, reach, reference);
   }
 
   listen(element, map, mode, {
@@ -89,7 +97,7 @@ export function createMapView(app, chips) {
       const key = matrix && `${matrix.join()} ${size.width} ${size.height} ${app.version()}`;
       if (matrix && key !== labelled) {
         labelled = key;
-        labels.place(matrix, size, lit);
+        labels.place(matrix, size, app.derived().shown);
       }
     } else if (labelled) {
       labelled = "";
@@ -103,29 +111,23 @@ export function createMapView(app, chips) {
   const redraw = oneAtATime(async (state, derived) => {
     const { dims, hovered, marked, pinned } = state;
     const style = getComputedStyle(element);
-    const ink = {
-      unlit: style.getPropertyValue("--unlit").trim(),
-      mark: style.getPropertyValue("--mark").trim(),
-    };
     const version = app.version();
-    lit = derived.shown;
-    const index = derived.grouping.groups.findIndex(({ key }) => key === hovered);
-    if (index >= 0) {
-      lit = lit.map((bit, row) => Number(bit && derived.grouping.of[row] === index));
-    }
+    const { grouping, shown } = derived;
+    lit = shown;
+    const index = grouping.groups.findIndex(({ key }) => key === hovered);
+    if (index >= 0) lit = shown.map((bit, row) => Number(bit && grouping.of[row] === index));
     const ringed = pinned === null ? [] : [pinned, ...neighboursOf(model, pinned)];
-    const marks = marked === null ? ringed : [marked, ...ringed.slice(1)];
-    const { grouping } = derived;
-    const parts = {
-      layout: model.layouts[dims],
+    await map.draw(
+      {
+        layout: model.layouts[dims],
+        styles: buildStyles(grouping, lit, style.getPropertyValue("--unlit").trim()),
+        marks: marked === null ? ringed : [marked, ...ringed.slice(1)],
+        ink: channels(style.getPropertyValue("--mark").trim()),
+        ...sizes(),
+      },
       dims,
-      grouping,
-      lit,
-      marks,
-      ink,
-      side: shortSide(),
-    };
-    await map.draw(buildTraces(parts), dims);
+    );
+    element.dataset.lit = String(rowsOf(lit).length);
     element.dataset.drawn = String(version);
   });
 
@@ -142,34 +144,6 @@ export function createMapView(app, chips) {
     resetCamera: () => map.setCamera(null),
     restoreCameras: map.restore,
   };
-}
-
-function toolbar(app, reset) {
-  const choices = TOOLS.map(([tool, label]) =>
-    h("button", { type: "button", "data-tool": tool, onclick: () => app.set({ tool }) }, label),
-  );
-  const group = h(
-    "div",
-    { class: "switch", role: "group", "aria-label": "What dragging does" },
-    choices,
-  );
-  const hint = h("span", { class: "quiet" });
-  const element = h(
-    "div",
-    { class: "tools over" },
-    group,
-    h("button", { type: "button", onclick: reset }, "Whole map"),
-    hint,
-  );
-  const update = (state) => {
-    group.hidden = state.dims === 3;
-    hint.textContent =
-      state.dims === 3 ? "Drag to turn, scroll to zoom, click a point to pin it" : "";
-    for (const choice of choices) {
-      choice.setAttribute("aria-pressed", String(choice.dataset.tool === state.tool));
-    }
-  };
-  return { element, update };
 }
 
 function noWebGL() {

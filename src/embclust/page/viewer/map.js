@@ -1,9 +1,8 @@
 /** The map: Plotly's 3D scene, turned freely or seen from above. */
 
-/* global Plotly */
 import { defaultCamera, fromPlotly, toPlotly } from "./camera.js";
 import { h } from "./dom.js";
-import { multiply } from "./projection.js";
+import { createPointsLayer, toClip } from "./points-layer.js";
 
 /** No upload to Plotly's cloud, no logo, no button bar: the page has its own controls. */
 const CONFIG = Object.freeze({
@@ -19,6 +18,17 @@ const CONFIG = Object.freeze({
 
 const SPAN = 1.02;
 
+/** Plotly sets a scene up only for a trace: this one holds its place, outside of what is shown. */
+const PLACEHOLDER = Object.freeze({
+  type: "scatter3d",
+  mode: "markers",
+  x: [9],
+  y: [9],
+  z: [9],
+  hoverinfo: "skip",
+  marker: { size: 1 },
+});
+
 /** Whether the browser can draw the map at all. */
 export function hasWebGL() {
   try {
@@ -32,31 +42,48 @@ export function hasWebGL() {
 }
 
 /**
- * Make the map in `host`; all points of the 3D layout lie within `radius`. `onCamera(dims, camera)` hears of every move the user made.
+ * Make the map in `host`; `reach` says how far the points lie from the middle (see camera.js), and
+ * `onCamera(dims, camera)` hears of every move the user made.
  * Returns { draw, setCamera, camera, matrix, size, restore }.
  */
-export function createMap(host, radius, onCamera) {
+export function createMap(host, reach, onCamera) {
   const plot = h("div", { class: "plot" });
   host.prepend(plot);
   const cameras = {};
   let dims = 3;
   let wired = false;
+  let layer = null;
+  let drawnIn = null;
 
   const size = () => ({ width: host.clientWidth || 1, height: host.clientHeight || 1 });
-  const camera = () => cameras[dims] ?? defaultCamera(dims, size().width / size().height, radius);
+  const camera = () => cameras[dims] ?? defaultCamera(dims, size(), reach);
 
-  async function draw(traces, nextDims) {
+  const scene = () => plot._fullLayout?.scene?._scene;
+
+  /** Draw a view (see points-layer.js) in so many dimensions. */
+  async function draw(view, nextDims) {
+    const other = nextDims !== dims;
     dims = nextDims;
-    await Plotly.react(plot, traces, sceneLayout(dims, camera(), size()), CONFIG);
-    if (wired) return;
+    if (!wired) await setUp();
+    else if (other) await Plotly.relayout(plot, sceneLayout(dims, camera(), size()));
+    const { glplot, dataScale } = scene();
+    // Plotly makes a new WebGL scene when it must, and the layer goes with the old one.
+    if (drawnIn !== glplot) {
+      drawnIn = glplot;
+      layer = createPointsLayer(glplot, dataScale);
+    }
+    layer.paint({ ...view, flat: dims === 2 });
+  }
+
+  async function setUp() {
+    await Plotly.newPlot(plot, [PLACEHOLDER], sceneLayout(dims, camera(), size()), CONFIG);
     wired = true;
-    const moved = (event) => {
+    plot.on("plotly_relayout", (event) => {
       const next = event["scene.camera"];
       if (!next || dims === 2) return;
       cameras[3] = fromPlotly(next);
       onCamera(3, cameras[3]);
-    };
-    plot.on("plotly_relayout", moved);
+    });
     new ResizeObserver(() => Plotly.relayout(plot, size())).observe(host);
   }
 
@@ -73,14 +100,9 @@ export function createMap(host, radius, onCamera) {
    * Plotly has no public way to ask; a browser test checks that these fields still exist.
    */
   function matrix() {
-    const scene = plot._fullLayout?.scene?._scene;
-    const drawn = scene?.glplot?.cameraParams;
-    if (!drawn?.projection || !scene.dataScale) return null;
-    const scale = new Float64Array(16);
-    for (let axis = 0; axis < 3; axis += 1) scale[axis * 5] = scene.dataScale[axis];
-    scale[15] = 1;
-    const model = multiply(drawn.model, scale);
-    return multiply(drawn.projection, multiply(drawn.view, model));
+    const drawn = scene()?.glplot?.cameraParams;
+    if (!drawn?.projection || !scene().dataScale) return null;
+    return toClip(drawn, scene().dataScale);
   }
 
   /** Take cameras over, by dimension; they are used at the next drawing. */

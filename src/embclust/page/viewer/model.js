@@ -8,9 +8,11 @@ export function createModel(payload) {
   for (const [dims, packed] of Object.entries(payload.layouts)) {
     layouts[dims] = decodeLayout(packed, Number(dims));
   }
-  const columns = payload.columns.map((column) =>
-    column.kind === "category" ? { ...column, codes: decodeCodes(column.codes) } : column,
-  );
+  const columns = payload.columns.map((column) => {
+    if (column.kind === "category") return { ...column, codes: decodeCodes(column.codes) };
+    if (column.kind === "number") return { ...column, values: numbers(column.values) };
+    return column;
+  });
   return {
     ...payload,
     layouts,
@@ -23,6 +25,11 @@ export function createModel(payload) {
   };
 }
 
+/** Numbers as a typed array; NaN stands for an empty cell. */
+function numbers(values) {
+  return Float64Array.from(values, (value) => value ?? NaN);
+}
+
 /** The dimensions that the page has a layout for, ascending. */
 export function dimensions(model) {
   return Object.keys(model.layouts).map(Number).sort();
@@ -31,7 +38,8 @@ export function dimensions(model) {
 /** One cell: a string, a number, or null when it is empty. */
 export function cell(column, row) {
   if (column.kind === "category") return column.values[column.codes[row]] ?? null;
-  return column.values[row] ?? null;
+  const value = column.values[row];
+  return value === undefined || Number.isNaN(value) ? null : value;
 }
 
 /** The columns that lead a card: the chosen text fields, else the first few. */

@@ -1,10 +1,11 @@
 /** The list of the points shown: search hits, filtered or selected ones. Download as CSV. */
 
+import { createFilter } from "./column-filter.js";
 import { toCsv } from "./csv.js";
 import { fill, h, swatch } from "./dom.js";
 import { number } from "./format.js";
 import { clusterName, labelOf } from "./model.js";
-import { NOISE, colourOf } from "./palette.js";
+import { colourOf, NOISE } from "./palette.js";
 
 const PAGE = 60;
 
@@ -17,9 +18,27 @@ export function createPointsPanel(app) {
     { type: "button", onclick: () => download(app, app.derived().shownRows) },
     "Save as CSV",
   );
+  const saveAll = h(
+    "button",
+    {
+      type: "button",
+      onclick: () =>
+        download(
+          app,
+          Uint32Array.from(model.ids, (_, row) => row),
+        ),
+    },
+    "Save all",
+  );
+  const filter = createFilter(app);
   const list = h("ul", { class: "points" });
   const more = h("button", { type: "button", class: "wide", onclick: () => grow() }, "Show more");
-  const element = h("div", { class: "panel" }, h("div", { class: "bar" }, title, save), list, more);
+  const element = h("div", { class: "panel" }, [
+    h("div", { class: "bar" }, title, h("div", { class: "saves" }, save, saveAll)),
+    filter.element,
+    list,
+    more,
+  ]);
   let rows = null;
   let length = 0;
 
@@ -30,7 +49,9 @@ export function createPointsPanel(app) {
     more.hidden = length >= rows.length;
   }
 
-  function update(state, { shownRows }) {
+  function update(state, derived) {
+    filter.update(state, derived);
+    const { shownRows } = derived;
     if (shownRows === rows) return;
     rows = shownRows;
     length = 0;
@@ -40,6 +61,7 @@ export function createPointsPanel(app) {
       : `${number(rows.length)} of ${number(model.count)} points`;
     fill(list, []);
     save.disabled = rows.length === 0;
+    saveAll.hidden = all;
     grow();
     if (!rows.length)
       fill(list, [h("li", { class: "quiet" }, "Nothing matches. Remove a filter above the map.")]);

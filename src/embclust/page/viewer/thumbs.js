@@ -26,7 +26,7 @@ export function createThumbs(tiles, readSheets) {
     return images.get(index);
   }
 
-  const has = (row) => Boolean(rows && rows[row]);
+  const has = (row) => Boolean(rows?.[row]);
 
   function picture(row, label) {
     if (!has(row)) {

@@ -4,7 +4,7 @@ import { narrowed, passing, rowsOf } from "./filter.js";
 import { groupPoints } from "./grouping.js";
 import { search, searchIndex } from "./search.js";
 
-/** Returns derive(state): { grouping, groupingOf, hits, shown, shownRows }. */
+/** Returns derive(state): { grouping, groupingOf, hits, shown, shownRows }; and its prepareSearch. */
 export function createView(model) {
   const groupings = new Map();
   const groupingOf = (by) => {
@@ -12,9 +12,12 @@ export function createView(model) {
     return groupings.get(by);
   };
   let index = null;
+  const prepareSearch = () => {
+    index ??= searchIndex(model);
+  };
   const hitsOf = remember((query) => {
     if (!query.trim()) return null;
-    index ??= searchIndex(model);
+    prepareSearch();
     return search(index, query);
   });
   const shownOf = remember((filters, hits, selection) => {
@@ -23,7 +26,7 @@ export function createView(model) {
     if (selection) mask = narrowed(mask, selection);
     return { shown: mask, shownRows: rowsOf(mask) };
   });
-  return (state) => {
+  function derive(state) {
     const hits = hitsOf(state.query);
     return {
       groupingOf,
@@ -31,7 +34,8 @@ export function createView(model) {
       hits,
       ...shownOf(state.filters, hits, state.selection),
     };
-  };
+  }
+  return Object.assign(derive, { prepareSearch });
 }
 
 /** Call again only when an argument is another one. */
