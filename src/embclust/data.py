@@ -334,3 +334,5 @@ class PlotReport:
     bytes: int
     seconds: float
     warnings: list[str] = field(default_factory=list)
+    png: str | None = None
+    """The still, where one was asked for."""

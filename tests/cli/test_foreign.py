@@ -148,7 +148,9 @@ def test_its_pictures_are_fetched_for_the_map(fault_server: FaultServer, tmp_pat
     flags = (*WHOLE, *place, "--k", 3, "--image-field", "imageUrl", "--json")
     refused = good("plot", *flags).json
     assert refused["thumbnails"] == 0
-    assert "90 pictures could not be shown" in " ".join(refused["warnings"])
+    [said] = [text for text in refused["warnings"] if "could not be shown" in text]
+    assert said.startswith("90 pictures could not be shown: ")
+    assert "images.allow_private_hosts" in said, "and what to do about it"
     assert not fault_server.hits, "a private address is not asked"
     allowed = ("--set", "images.allow_private_hosts=true")
     for _ in range(2):

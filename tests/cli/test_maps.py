@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from embclust import __version__
 from tests.cli.running import HASHING, WORDS, good, index_texts, run, texts, things, write_csv
@@ -327,3 +328,24 @@ def test_a_page_says_what_is_not_drawn_or_fitted() -> None:
         assert any("60 of 150 points are drawn" in text for text in warnings)
         assert any("3D map is fitted on 100 of 150 points" in text for text in warnings)
     assert data["neighbours"]["each"] == 12
+
+
+def test_a_still_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    run("plot", "--k", 3, "--png", ".").refused(2, "--png", "folder")
+    run("plot", "--k", 3, "--png", "a.png", "--png-size", "9x9").refused(2, "--png-size 9x9")
+    monkeypatch.setenv("CHROME_PATH", "nowhere/chrome")
+    run("plot", "--k", 3, "--png", "a.png").refused(2, "CHROME_PATH")
+    assert not (RESULTS / "map.html").exists()
+
+
+@pytest.mark.browser
+def test_a_still_of_the_page() -> None:
+    ran = good("plot", "--k", 3, "--png", "stills/a.png", "--png-size", "900x600", "--json")
+    assert ran.json["png"] == "stills/a.png"
+    assert "stills/a.png" in ran.err
+    with Image.open("stills/a.png") as image:
+        assert image.size == (900, 600)
+        colours = image.convert("RGB").getcolors(900 * 600)
+        assert colours is not None
+        assert len(colours) > 100, "not blank"
+    assert good("plot", "--json").json["png"] is None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import webbrowser
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from embclust.cli.collection import check_text_fields, open_collection, picture_folder, remember
-from embclust.cli.console import print_json, report_json
+from embclust.cli.console import Console, print_json, report_json
 from embclust.cli.options import (
     Collection,
     ConfigFile,
@@ -41,6 +42,16 @@ def plot(
     out: Annotated[
         Path | None, typer.Option("--out", help="Where the page goes (an HTML file).")
     ] = None,
+    png: Annotated[
+        Path | None,
+        typer.Option("--png", metavar="FILE", help="Also a still of the page (needs Chromium)."),
+    ] = None,
+    png_size: Annotated[
+        str | None,
+        typer.Option(
+            "--png-size", metavar="WIDTHxHEIGHT", help="Its size in pixels: 1600x1000 if unset."
+        ),
+    ] = None,
     open_: Annotated[
         bool | None, typer.Option("--open", help="Open the page in the browser.")
     ] = None,
@@ -57,6 +68,8 @@ def plot(
             f"--dims {dims}: a map has 2 or 3 dimensions, or a switch for both.",
             "Use --dims 2, --dims 3 or --dims both.",
         )
+    if png is not None:
+        _check_png(png, png_size)
     flags = {
         "cluster.kind": kind,
         "cluster.k": k,
@@ -91,6 +104,8 @@ def plot(
         finally:
             thumbs.close()
         remember(opened)
+    if png is not None:
+        report = replace(report, png=str(_draw(Path(report.page), png, png_size, opened.console)))
     if json:
         print_json(report_json(report))
     else:
@@ -103,3 +118,23 @@ def plot(
     if open_ and not webbrowser.open(Path(report.page).resolve().as_uri()):
         opened.console.warn("No browser could be started; open the page by hand.")
     return 0
+
+
+def _check_png(png: Path, size: str | None) -> None:
+    """Raise, before any work, what would keep the still from being made."""
+    from embclust.steps.plot import check_file
+    from embclust.steps.still import find_chromium, parse_size
+
+    if size is not None:
+        parse_size(size)
+    check_file("--png", png)
+    find_chromium()
+
+
+def _draw(page: Path, png: Path, size: str | None, console: Console) -> Path:
+    from embclust.steps.still import DEFAULT_SIZE, draw_still, parse_size
+
+    with console.stage("Still"):
+        draw_still(page, png, parse_size(size) if size else DEFAULT_SIZE)
+    console.note(f"A still of it: {png}")
+    return png

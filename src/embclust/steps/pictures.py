@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embclust.errors import BadInputError, UsageError
-from embclust.fetch import Fetched, FetchJob, fetch_all, source_key
+from embclust.fetch import Fetched, FetchJob, Outcome, fetch_all, source_key
 from embclust.images import content_key, load_picture, thumbnail
 from embclust.redact import redact
 
@@ -87,11 +88,19 @@ def find_pictures(
     wanted: dict[str, list[str]] = {}
     for item_id, ref in missing.items():
         wanted.setdefault(ref, []).append(item_id)
-    found, failed = _fetch(wanted, settings, ledger, thumbs, folder, progress, stop)
+    found, reasons = _fetch(wanted, settings, ledger, thumbs, folder, progress, stop)
     for ref, key in found.items():
         keys.update(dict.fromkeys(wanted[ref], key))
-    notes = [f"{failed} pictures could not be shown."] if failed else []
-    return Pictures(keys, links, notes)
+    return Pictures(keys, links, _notes(reasons))
+
+
+def _notes(reasons: Counter[str]) -> list[str]:
+    if not reasons:
+        return []
+    [(most, _)] = reasons.most_common(1)
+    pictures = "1 picture" if reasons.total() == 1 else f"{reasons.total()} pictures"
+    which = "" if len(reasons) == 1 else "most often "
+    return [f"{pictures} could not be shown: {which}{redact(most)}."]
 
 
 def _fetch(
@@ -102,7 +111,8 @@ def _fetch(
     folder: Path,
     progress: Progress,
     stop: Callable[[], bool],
-) -> tuple[dict[str, bytes], int]:
+) -> tuple[dict[str, bytes], Counter[str]]:
+    """Address -> content key of what can be shown, and how often which reason was against it."""
     found: dict[str, bytes] = {}
     todo: dict[str, str] = {}
     for ref in wanted:
@@ -112,16 +122,17 @@ def _fetch(
             found[ref] = known[0][0]
         else:
             todo[ref] = where
-    failed = 0
+    reasons: Counter[str] = Counter()
     if not todo:
-        return found, failed
+        return found, reasons
     jobs: Iterator[FetchJob] = (FetchJob(key=ref, ref=ref) for ref in todo)
     with progress.stage("Pictures", len(todo)) as bar:
         for job, got in fetch_all(jobs, settings.images, folder, stop):
             bar.advance()
-            key = _keep(got, settings, thumbs)
-            if key is None:
-                failed += 1
+            try:
+                key = _keep(got, settings, thumbs)
+            except BadInputError as error:
+                reasons[error.reason] += 1
                 continue
             found[job.ref] = key
             with ledger.transaction():
@@ -129,16 +140,14 @@ def _fetch(
                     "INSERT OR REPLACE INTO resources (source_key, content_key) VALUES (?, ?)",
                     (todo[job.ref], key),
                 )
-    return found, failed
+    return found, reasons
 
 
-def _keep(got: object, settings: Settings, thumbs: Thumbs) -> bytes | None:
+def _keep(got: Outcome, settings: Settings, thumbs: Thumbs) -> bytes:
+    """Keep the thumbnail of what came; returns its content key. Raises BadInputError."""
     if not isinstance(got, Fetched):
-        return None
-    try:
-        picture = load_picture(got.body, settings.images)
-    except BadInputError:
-        return None
+        raise BadInputError(got.reason)
+    picture = load_picture(got.body, settings.images)
     key = content_key(got.body)
     thumbs.put([(key, thumbnail(picture.image, settings.images.thumbnail))])
     return key

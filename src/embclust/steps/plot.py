@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _NEIGHBOURS: Final = 12
 
-__all__ = ["run_plot"]
+__all__ = ["check_file", "run_plot"]
 
 
 def run_plot(
@@ -66,7 +66,7 @@ def run_plot(
     started = time.monotonic()
     name = source.info.collection
     page = settings.plot.out or workspace.collection_folder(name) / "map.html"
-    _check_page(page)
+    check_file("plot.out", page)
     field = choose_image_field(source, settings.plot.image_field)
     clustering = ensure_clusters(source, settings, workspace, progress, frozen=frozen)
     names, warnings = ensure_names(source, clustering, settings, workspace, progress, frozen=frozen)
@@ -124,17 +124,17 @@ def _write(data: PageData, page: Path, max_bytes: int) -> Built:
     return built
 
 
-def _check_page(page: Path) -> None:
-    """Raise UsageError, before any work, where no file can be written."""
-    if page.is_dir():
-        raise UsageError(f"plot.out: {page} is a folder.", "Name an HTML file in it.")
-    place = page.parent
+def check_file(asked_by: str, file: Path) -> None:
+    """Raise UsageError, naming the option, where no file can be written."""
+    if file.is_dir():
+        raise UsageError(f"{asked_by}: {file} is a folder.", "Name a file in it.")
+    place = file.absolute().parent
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir():
-        raise UsageError(f"plot.out: {place} is not a folder.", "Choose another place.")
+        raise UsageError(f"{asked_by}: {place} is not a folder.", "Choose another place.")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise UsageError(f"plot.out: {place} cannot be written to.", "Choose another place.")
+        raise UsageError(f"{asked_by}: {place} cannot be written to.", "Choose another place.")
 
 
 def _short(encoder_id: str) -> str:
