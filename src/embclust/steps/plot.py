@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from embclust.data import Clustering, ClusterName, PlotReport
+from embclust.data import PlotReport
 from embclust.errors import UsageError
-from embclust.page import Built, PageCluster, PageData, build_page
+from embclust.page import Built, PageData, build_page
+from embclust.steps.cluster_report import cluster_warnings
 from embclust.steps.drawn import choose_rows
 from embclust.steps.ensure import (
     default_text_fields,
@@ -23,8 +24,10 @@ from embclust.steps.ensure import (
 )
 from embclust.steps.facts import facts
 from embclust.steps.neighbours import nearest_rows
+from embclust.steps.page_clusters import page_clusters
 from embclust.steps.pictures import Pictures, choose_image_field, find_pictures
 from embclust.steps.project import wanted_dims
+from embclust.steps.quality import load_quality
 from embclust.workspace import make_folder, write_whole
 
 if TYPE_CHECKING:
@@ -70,6 +73,7 @@ def run_plot(
     field = choose_image_field(source, settings.plot.image_field)
     clustering = ensure_clusters(source, settings, workspace, progress, frozen=frozen)
     names, warnings = ensure_names(source, clustering, settings, workspace, progress, frozen=frozen)
+    quality = load_quality(workspace, name)
     dims = wanted_dims(settings, len(clustering.ids))
     maps = ensure_maps(source, dims, settings, workspace, progress, frozen=frozen)
     pictures = find_pictures(source, field, settings, ledger, thumbs, folder, progress, stop)
@@ -81,14 +85,15 @@ def run_plot(
         ids=[clustering.ids[i] for i in drawn],
         layouts={each: made.layout.coords[drawn] for each, made in maps.items()},
         clusters=clustering.clusters[drawn],
-        named=_page_clusters(clustering, names, drawn),
+        named=page_clusters(source, clustering, names, drawn, settings, quality),
         columns=_columns(source, drawn),
         text_fields=settings.plot.text_fields or default_text_fields(source),
         **_shown(pictures, field, clustering.ids, drawn, thumbs),
         neighbours=_neighbours(source.embeddings.vectors, drawn, progress),
-        facts=facts(source, clustering, maps, settings, len(drawn), None),
+        facts=facts(source, clustering, maps, settings, len(drawn), quality),
         warnings=[
             *source.notes,
+            *(cluster_warnings(quality) if quality else []),
             *warnings,
             *pictures.notes,
             *_fitted(maps, len(clustering.ids)),
@@ -180,27 +185,6 @@ def _sampled(drawn: int, points: int) -> list[str]:
         return []
     counts = f"{drawn:,} of {points:,} points are drawn, fewer where they are dense"
     return [f"{counts}; plot.max_points draws more."]
-
-
-def _page_clusters(
-    clustering: Clustering, names: list[ClusterName], drawn: Rows
-) -> list[PageCluster]:
-    position = {row: i for i, row in enumerate(drawn.tolist())}
-    found = []
-    for named in names:
-        members = np.flatnonzero(clustering.clusters == named.cluster)
-        nearest = members[np.argsort(clustering.distances[members], kind="stable")]
-        medoids = [position[int(row)] for row in nearest if int(row) in position][:8]
-        found.append(
-            PageCluster(
-                number=named.cluster,
-                name=named.name,
-                size=len(members),
-                source=named.source,
-                medoid_rows=medoids,
-            )
-        )
-    return found
 
 
 def _columns(source: Source, drawn: Rows) -> dict[str, list[str | int | float | bool | None]]:
