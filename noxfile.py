@@ -81,7 +81,7 @@ def faults(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure: prints tables of ratios, each taken within one run."""
-    chosen = session.posargs or ["indexing", "precision", "scale"]
+    chosen = session.posargs or ["indexing", "precision", "scale", "cluster", "clusterers"]
     for name in chosen:
         _run(session, f"benchmarks.{name}")
 
