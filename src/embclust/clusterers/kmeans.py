@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from embclust.clusterers._rows import K, centres_of, check_rows, fixed_k, renumber, unit
+from embclust.clusterers._rows import K, centres_of, check_rows, fixed_k, polished, renumber, unit
 
 if TYPE_CHECKING:
     from embclust.data import Labels, Vectors
@@ -62,7 +62,7 @@ class KMeansClusterer:
         warm = start is not None and start.shape == (k, rows.shape[1])
         with threadpool_limits(limits=1):
             init = self._start(rows, k, unit(start) if start is not None and warm else None)
-            labels = self._polish(rows, self._lloyd(rows, k, init))
+            labels = polished(rows, self._lloyd(rows, k, init), _POLISH_ITERATIONS)
             labels = renumber(labels, by_size=not warm)
             centres = centres_of(rows, labels)
         self.details = {"algorithm": "lloyd", "warm_start": warm, "found": len(centres)}
@@ -86,25 +86,6 @@ class KMeansClusterer:
             warnings.simplefilter("ignore", ConvergenceWarning)
             centres: Vectors = model.fit(rows).cluster_centers_
         return centres
-
-    @staticmethod
-    def _polish(rows: Vectors, centres: Vectors) -> Labels:
-        """Move on from k-means to spherical k-means: every row with its most similar centre.
-
-        Dhillon and Modha, "Concept decompositions for large sparse text data using clustering",
-        2001. It starts from a k-means optimum, so a few rounds at the borders are enough.
-        """
-        labels = np.full(len(rows), -1, dtype=np.int32)
-        centres = unit(centres)
-        for _ in range(_POLISH_ITERATIONS):
-            nearest = np.argmax(rows @ centres.T, axis=1).astype(np.int32)
-            if np.array_equal(nearest, labels):
-                break
-            labels = nearest
-            taken = np.unique(labels)
-            # A centre that no row is nearest to stays where it is.
-            centres[taken] = centres_of(rows, renumber(labels, by_size=False))
-        return labels
 
     def _start(self, rows: Vectors, k: int, last: Vectors | None) -> Vectors | None:
         """Return k centres to start from; None leaves it to k-means++ on all rows.

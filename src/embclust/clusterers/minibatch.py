@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from embclust.clusterers._rows import K, centres_of, check_rows, fixed_k, renumber, unit
+from embclust.clusterers._rows import K, centres_of, check_rows, fixed_k, polished, renumber, unit
 
 if TYPE_CHECKING:
     from embclust.data import Labels, Vectors
 
 __all__ = ["MiniBatchClusterer"]
 
-_CHUNK_ROWS: Final = 8192
+_ROUNDS: Final = 20
 
 
 class MiniBatchClusterer:
     """Mini-batch k-means (Sculley, "Web-scale k-means clustering", 2010; scikit-learn).
 
-    Its centres are those of a random walk that has settled: near k-means' own, a little looser.
-    At last every row joins its most similar centre.
+    Batches lead the centres near an optimum; a few rounds over all rows finish on the unit sphere.
     The same vectors give the same answer, whatever the number of cores: it computes on one.
-    With `start`, centre i goes on from start[i]; centres of another number or dimension are
-    ignored. Identical rows can leave fewer than k clusters.
+    With `start` those rounds go on from there, and cluster i from start[i]: batches would lead
+    them astray. Centres of another number or dimension are ignored.
+    Identical rows can leave fewer than k clusters.
 
     `details` says after `cluster` how the result came about.
     """
@@ -60,21 +60,20 @@ class MiniBatchClusterer:
         k = fixed_k(self._options.k, len(rows))
         warm = start is not None and start.shape == (k, rows.shape[1])
         with threadpool_limits(limits=1):
-            found = self._fit(rows, k, unit(start) if start is not None and warm else None)
-            labels = renumber(_nearest(rows, unit(found)), by_size=not warm)
+            begin = unit(start) if start is not None and warm else self._fit(rows, k)
+            labels = renumber(polished(rows, begin, _ROUNDS), by_size=not warm)
             centres = centres_of(rows, labels)
         self.details = {"algorithm": "mini-batch", "warm_start": warm, "found": len(centres)}
         return labels, centres
 
-    def _fit(self, rows: Vectors, k: int, init: Vectors | None) -> Vectors:
-        """Return the centres, float32 (k, d), not of unit length."""
+    def _fit(self, rows: Vectors, k: int) -> Vectors:
+        """Return the centres the batches lead to, unit rows, float32 (up to k, d)."""
         from sklearn.cluster import MiniBatchKMeans
         from sklearn.exceptions import ConvergenceWarning
 
         model = MiniBatchKMeans(
             n_clusters=k,
-            init="k-means++" if init is None else init,
-            n_init=self._options.n_init if init is None else 1,
+            n_init=self._options.n_init,
             batch_size=self._options.batch_size,
             random_state=self._options.seed,
             compute_labels=False,
@@ -82,18 +81,16 @@ class MiniBatchClusterer:
         with warnings.catch_warnings():
             # Fewer distinct rows than k is no fault of the caller: fewer clusters come back.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            centres: Vectors = model.fit(rows).cluster_centers_
-        return centres
+            model.fit(rows)
+        return _apart(unit(model.cluster_centers_))
 
 
-def _nearest(rows: Vectors, centres: Vectors) -> Labels:
-    """Return the most similar centre of each row, the first of those alike to five digits.
+def _apart(centres: Vectors) -> Vectors:
+    """Return the unit centres without those that an earlier one equals to six digits.
 
-    With fewer distinct rows than clusters several centres end up on the same row, but for their
-    last digits.
+    With fewer distinct rows than clusters several end up on the same row, but for their last
+    digits.
     """
-    labels = np.empty(len(rows), dtype=np.int32)
-    for begin in range(0, len(rows), _CHUNK_ROWS):
-        chunk = slice(begin, begin + _CHUNK_ROWS)
-        labels[chunk] = np.argmax(np.round(rows[chunk] @ centres.T, 5), axis=1)
-    return labels
+    likeness = np.triu(centres @ centres.T, 1)
+    apart: Vectors = centres[likeness.max(axis=0) < 1 - 1e-6]
+    return apart
