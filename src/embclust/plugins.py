@@ -25,8 +25,11 @@ STORES: Final[dict[str, str]] = {
     "memory": "embclust.stores.memory:MemoryStore",
 }
 CLUSTERERS: Final[dict[str, str]] = {
+    "agglomerative": "embclust.clusterers.agglomerative:AgglomerativeClusterer",
     "hdbscan": "embclust.clusterers.hdbscan:HdbscanClusterer",
     "kmeans": "embclust.clusterers.kmeans:KMeansClusterer",
+    "minibatch": "embclust.clusterers.minibatch:MiniBatchClusterer",
+    "spectral": "embclust.clusterers.spectral:SpectralClusterer",
 }
 PROJECTORS: Final[dict[str, str]] = {
     "pca": "embclust.projectors.pca:PcaProjector",

@@ -154,7 +154,8 @@ class Store(Protocol):
 class Clusterer(Protocol):
     """Groups vectors. Parameters and seed are options; same input, same answer.
 
-    Built as `Class(options)`.
+    Built as `Class(options)`. It may have, after `cluster`, a dict `details` (what was done; plain
+    values) and a list of lines `warnings` (what the user must know); both go into the report.
     """
 
     def cluster(

@@ -111,6 +111,8 @@ def run_cluster(
         artifact=str(workspace.collection_folder(collection) / CLUSTERS_FILE),
         seconds=round(time.monotonic() - began, 3),
     )
+    report.warnings.extend(getattr(clusterer, "warnings", []))
+    report.details["method"] = getattr(clusterer, "details", {})
     return clustering, report
 
 
