@@ -162,10 +162,10 @@ def _find_elsewhere(section: Key, name: str, own: str) -> str:
     kinds = plugins.FAMILIES[FAMILY_OF[section]] if section in FAMILY_OF else ()
     having = [kind for kind in kinds if name in options_of(section, kind).model_fields]
     if having:
-        # The kind most people mean comes first.
-        nearest = next((kind for kind in having if kind == default_kind(section)), having[0])
-        flag = f"--kind {nearest}" if section == ("cluster",) else ""
-        way = flag or f"--set {dotted((*section, 'kind'))}={nearest}"
+        # The kind most people know comes first.
+        nearest = next((kind for kind in ("kmeans", default_kind(section)) if kind in having), "")
+        flag = "--kind " if section == ("cluster",) else f"--set {dotted((*section, 'kind'))}="
+        way = f"{flag}{nearest or having[0]}"
         named = ", ".join(f"'{kind}'" for kind in having)
         return f"It is an option of kind {named}, not of {own}: choose one with {way}."
     for other in sections():

@@ -36,7 +36,7 @@ def test_the_report_has_the_figures_of_every_cluster() -> None:
     report = ran.json
     details = report["details"]
     assert set(details) == {
-        *("auto", "matched", "noise_share", "per_cluster", "settings", "stability"),
+        *("auto", "matched", "method", "noise_share", "per_cluster", "settings", "stability"),
     }
     assert set(details["per_cluster"]) == {str(one["cluster"]) for one in report["clusters"]}
     for one in report["clusters"]:

@@ -54,7 +54,8 @@ def auto(embeddings: Embeddings, workspace: Workspace, **more: Any) -> Choice:
 def test_the_smallest_that_is_good_and_stable() -> None:
     table = [
         line(2, 0.30, 1.0, by_chance=0.28),  # any cloud falls in two
-        line(5, 0.30, 0.95),
+        line(5, 0.26, 0.95),
+        line(7, 0.30, 0.95),  # the next one gains much
         line(8, 0.33, 0.92),
         line(12, 0.34, 0.90),
         line(20, 0.40, 0.60),  # better, but not stable
@@ -91,7 +92,7 @@ def test_the_fallback_suits_few_rows() -> None:
 def test_the_last_k_is_kept_until_the_evidence_has_clearly_changed() -> None:
     before = decide([line(8, 0.3, 0.9), line(12, 0.3, 0.7)], 1000, 1000)
     assert before.k == 8
-    a_little = [line(7, 0.29, 0.9), line(8, 0.28, 0.75), line(12, 0.30, 0.7)]
+    a_little = [line(7, 0.29, 0.9), line(8, 0.26, 0.75), line(12, 0.30, 0.7)]
     assert decide(a_little, 1000, 1000).k == 7
     kept = decide(a_little, 1000, 1000, before)
     assert (kept.k, kept.kept, kept.structure) == (8, True, "clear")
@@ -126,7 +127,8 @@ def test_a_clear_choice_always_reaches_the_limits(
         assert (
             smaller.stability < limits.stability
             or smaller.beyond_chance < limits.beyond_chance
-            or smaller.score <= chosen.score
+            or smaller.score < limits.of_best * max(one.score for one in table)
+            or any(one.score > smaller.score for one in table)
         )
 
 

@@ -32,7 +32,10 @@ Collection = Annotated[
     str | None,
     typer.Option("--collection", help="The collection; may be left out when there is only one."),
 ]
-K = Annotated[str | None, typer.Option("--k", metavar="N", help="Number of clusters.")]
+K = Annotated[
+    str | None,
+    typer.Option("--k", metavar="N|auto", help="Number of clusters; auto tries several."),
+]
 Kind = Annotated[str | None, typer.Option("--kind", help="Which plug-in does it.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of clusters and map.")]
 Dims = Annotated[

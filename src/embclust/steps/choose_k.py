@@ -41,6 +41,8 @@ _CANDIDATES: Final = (*range(2, 11), 12, 14, 17, 20, 24, 28, 33, 40)
 _BY_CHANCE: Final = (2, 3, 5, 8, 12, 20, 28, 40)
 """What comes about by chance changes so slowly with k that it is interpolated between these."""
 _PARTS: Final = 3
+_GAIN: Final = 1.05
+"""A k is passed over while the next one scores so much better: one cluster more is missing."""
 _ROWS_PER_CLUSTER: Final = 5
 _DEFAULT_K: Final = 10
 
@@ -63,8 +65,8 @@ class Limits:
 
 
 LIMITS: Final[dict[Structure, Limits]] = {
-    "clear": Limits(beyond_chance=0.05, stability=0.8, of_best=0.9),
-    "weak": Limits(beyond_chance=0.05, stability=0.5, of_best=0.9),
+    "clear": Limits(beyond_chance=0.05, stability=0.8, of_best=0.8),
+    "weak": Limits(beyond_chance=0.05, stability=0.5, of_best=0.8),
 }
 """The kinds of structure that a k can have behind it, best first; else there is "none"."""
 
@@ -167,7 +169,7 @@ def decide(table: Sequence[Candidate], n: int, rows: int, before: Choice | None 
         if before is not None and before.structure == structure and before.k in still:
             why = f"k = {before.k} of the last run is kept: {_figures(table, before.k)}."
             return Choice(before.k, structure, True, why, rows, list(table))
-        good = _reached(table, limits)
+        good = [one for one in _reached(table, limits) if not _next_gains(table, one)]
         if good:
             why = _REASONS[structure].format(k=good[0].k, figures=_figures(table, good[0].k))
             return Choice(good[0].k, structure, False, why, rows, list(table))
@@ -192,6 +194,11 @@ def _reached(table: Sequence[Candidate], limits: Limits) -> list[Candidate]:
     ]
     best = max((one.score for one in stable), default=0.0)
     return [one for one in stable if one.score >= limits.of_best * best]
+
+
+def _next_gains(table: Sequence[Candidate], one: Candidate) -> bool:
+    following = table[table.index(one) + 1 :][:1]
+    return any(other.score > _GAIN * one.score for other in following)
 
 
 def _figures(table: Sequence[Candidate], k: int) -> str:

@@ -28,6 +28,8 @@ __all__ = ["SAMPLE_ROWS", "Stability", "clustered", "draw", "measure"]
 
 SAMPLE_ROWS: Final = 2000
 """Of a larger collection so many rows are drawn, and the parts of them."""
+_ROWS_PER_CLUSTER: Final = 40
+"""With very many clusters more are drawn, so that each of them is still there."""
 ROUNDS: Final = 4
 _SHARE: Final = 0.8
 _LEAST_ROWS: Final = 10
@@ -60,12 +62,13 @@ class Stability:
         }
 
 
-def draw(n: int, seed: int) -> tuple[NDArray[np.intp], list[NDArray[np.intp]]]:
+def draw(n: int, seed: int, k: int = 1) -> tuple[NDArray[np.intp], list[NDArray[np.intp]]]:
     """Return the rows to look at, sorted, and the parts of them (positions in the former)."""
     rng = np.random.default_rng(seed)
     rows = np.arange(n)
-    if n > SAMPLE_ROWS:
-        rows = np.sort(rng.choice(n, SAMPLE_ROWS, replace=False))
+    most = max(SAMPLE_ROWS, _ROWS_PER_CLUSTER * k)
+    if n > most:
+        rows = np.sort(rng.choice(n, most, replace=False))
     size = round(_SHARE * len(rows))
     return rows, [np.sort(rng.permutation(len(rows))[:size]) for _ in range(ROUNDS)]
 
@@ -100,9 +103,10 @@ def measure(
     nothing to say.
     """
     n = len(clusters)
-    if n < _LEAST_ROWS or len(np.unique(clusters)) < 2:
+    k = len(np.unique(clusters))
+    if n < _LEAST_ROWS or k < 2:
         return None
-    rows, parts = draw(n, seed)
+    rows, parts = draw(n, seed, k)
     values, overlaps = [], []
     try:
         for number, part in enumerate(parts, 1):
