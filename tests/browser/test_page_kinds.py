@@ -83,6 +83,18 @@ def test_without_webgl_the_rest_works(browser: Browser, things: Path) -> None:
         viewer.assert_clean()
 
 
+def test_a_lost_context_is_said_and_can_be_mended(browser: Browser, things: Path) -> None:
+    with opened(browser, things, "#dims=2&pin=id-7") as viewer:
+        page = viewer.page
+        page.evaluate("contexts.at(-1).getExtension('WEBGL_lose_context').loseContext()")
+        page.get_by_role("alert").wait_for()
+        page.get_by_role("button", name="Load again").click()
+        page.get_by_role("alert").wait_for(state="detached")
+        viewer.settle()
+        assert page.locator("main.map").get_attribute("data-lit") == "60"
+        assert page.locator(".label:visible").count() == 3
+
+
 def test_everything_unclustered_and_a_single_point(browser: Browser, tmp_path: Path) -> None:
     one = PageData(
         title="One",
