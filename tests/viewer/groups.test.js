@@ -20,6 +20,17 @@ test("clusters keep their colour whatever other clusters there are", () => {
   assert.deepEqual(brief(groupPoints(alone, "")), ["Hats:6"]);
 });
 
+test("a column that only repeats the id is nothing to group by", () => {
+  const number = (name, ...values) => ({ name, kind: "number", values });
+  const ids = ["7", "8", "9", "10", "11", "12"];
+  const columns = [number("no", 7, 8, 9, 10, 11, 12), number("price", 7, 8, 9, 10, 11, 13)];
+  const found = groupable(sample({ ids, columns }));
+  assert.deepEqual(
+    found.map(({ name }) => name),
+    ["price"],
+  );
+});
+
 test("columns group by value, empty cells last", () => {
   assert.deepEqual(brief(groupPoints(sample(), "gender")), ["Women:2", "Men:3", "(empty):1"]);
   assert.deepEqual(brief(groupPoints(sample(), "price")), [

@@ -11,12 +11,13 @@ export const BY_CLUSTER = "";
 
 const BINS = 12;
 
-/** The columns worth colouring and filtering by. */
+/** The columns worth colouring and filtering by: not those of one value, nor one that is the id. */
 export function groupable(model) {
+  const isId = (column) => model.ids.every((id, row) => id === String(column.values[row]));
   return model.columns.filter(
     (column) =>
       (column.kind === "category" && column.values.length > 1) ||
-      (column.kind === "number" && varies(column.values)),
+      (column.kind === "number" && varies(column.values) && !isId(column)),
   );
 }
 

@@ -44,7 +44,7 @@ export function createMapView(app, chips) {
     radius: radiusOf(model.layouts[3] ?? model.layouts[2]),
     extent: extentOf(model.layouts[2] ?? model.layouts[3]),
   };
-  const map = createMap(element, reach, app.cameraMoved);
+  const map = createMap(element, reach, app.cameraMoved, () => element.append(lost()));
   const labels = model.layouts[2] ? createLabels(labelHost, model) : null;
   const card = createCard(element, model, app.thumbs);
   let lit = new Uint8Array(model.count).fill(1);
@@ -156,6 +156,16 @@ function noWebGL() {
       {},
       "This browser offers no WebGL, which the map needs. Try another browser, or turn on hardware acceleration in this one's settings. The list of clusters, the points and the search work without it.",
     ),
+  );
+}
+
+function lost() {
+  return h(
+    "div",
+    { class: "notice over", role: "alert" },
+    h("h2", {}, "The browser stopped drawing the map"),
+    h("p", {}, "Load the page again: the address keeps this view."),
+    h("button", { type: "button", onclick: () => location.reload() }, "Load again"),
   );
 }
 

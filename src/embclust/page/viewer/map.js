@@ -43,10 +43,11 @@ export function hasWebGL() {
 
 /**
  * Make the map in `host`; `reach` says how far the points lie from the middle (see camera.js), and
- * `onCamera(dims, camera)` hears of every move the user made.
+ * `onCamera(dims, camera)` hears of every move the user made, `onLost()` when the browser took the
+ * graphics away, as it does after a driver's restart or with too many maps open.
  * Returns { draw, setCamera, camera, matrix, size, restore }.
  */
-export function createMap(host, reach, onCamera) {
+export function createMap(host, reach, onCamera, onLost) {
   const plot = h("div", { class: "plot" });
   host.prepend(plot);
   const cameras = {};
@@ -78,6 +79,7 @@ export function createMap(host, reach, onCamera) {
   async function setUp() {
     await Plotly.newPlot(plot, [PLACEHOLDER], sceneLayout(dims, camera(), size()), CONFIG);
     wired = true;
+    plot.on("plotly_webglcontextlost", onLost);
     plot.on("plotly_relayout", (event) => {
       const next = event["scene.camera"];
       if (!next || dims === 2) return;

@@ -34,6 +34,7 @@ varying vec3 colour;
 varying float opacity;
 varying float diameter;
 uniform float ring;
+uniform vec3 edge;
 void main() {
   float from = length(gl_PointCoord - 0.5) * (diameter + 1.0);
   float radius = 0.5 * diameter;
@@ -42,7 +43,7 @@ void main() {
   if (cover < 0.02) discard;
   float rim = ring > 0.0 || diameter < 6.0 ? 0.0 : smoothstep(radius - 2.0, radius, from);
   float alpha = opacity * cover;
-  gl_FragColor = vec4(colour * (1.0 - 0.3 * rim) * alpha, alpha);
+  gl_FragColor = vec4(mix(colour, edge, 0.3 * rim) * alpha, alpha);
 }`;
 
 const RING = 2;
@@ -60,7 +61,10 @@ export function createPointsLayer(glplot, scale) {
     place: gl.getAttribLocation(program, "place"),
     style: gl.getAttribLocation(program, "style"),
     ...Object.fromEntries(
-      ["matrix", "size", "faint", "reference", "pass", "ring"].map((name) => [name, uniform(name)]),
+      ["matrix", "size", "faint", "reference", "pass", "ring", "edge"].map((name) => [
+        name,
+        uniform(name),
+      ]),
     ),
   };
   const buffers = { styles: gl.createBuffer(), rings: gl.createBuffer(), ink: gl.createBuffer() };
@@ -99,6 +103,11 @@ export function createPointsLayer(glplot, scale) {
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
     bind(gl, at, placesOf(shown.layout), buffers.styles);
     gl.uniform1f(at.ring, 0);
+    // A rim in the colour of text: dark dots stand out from a dark map too.
+    gl.uniform3fv(
+      at.edge,
+      shown.ink.map((part) => part / 255),
+    );
     gl.uniform1f(at.size, size * ratio);
     gl.uniform1f(at.faint, faint * ratio);
     gl.disable(gl.DEPTH_TEST);
