@@ -142,23 +142,32 @@ def _mentions_secret(annotation: Any) -> bool:
     return annotation is SecretStr or any(_mentions_secret(arg) for arg in get_args(annotation))
 
 
-def guess(key: Key, section: Key, names: list[str]) -> str:
-    """A sentence that names the nearest real key: in this section, else anywhere."""
+def guess(key: Key, section: Key, names: list[str], kind: str = "") -> str:
+    """A sentence that names the nearest real key: in this section, else anywhere.
+
+    `kind`: the section's kind, as a message names it.
+    """
     wrong = key[len(section)].lower().replace("-", "_")
     near = difflib.get_close_matches(wrong, names, n=1)
     if near:
         return f"Did you mean '{near[0]}'?"
-    elsewhere = _find_elsewhere(section, wrong)
+    elsewhere = _find_elsewhere(section, wrong, kind)
     if elsewhere:
         return elsewhere
     return f"Known here: {', '.join(names)}."
 
 
-def _find_elsewhere(section: Key, name: str) -> str:
+def _find_elsewhere(section: Key, name: str, own: str) -> str:
     """The same name as an option of another kind of this family, or in another section."""
-    for kind in plugins.FAMILIES[FAMILY_OF[section]] if section in FAMILY_OF else ():
-        if name in options_of(section, kind).model_fields:
-            return f"It is an option of kind '{kind}'."
+    kinds = plugins.FAMILIES[FAMILY_OF[section]] if section in FAMILY_OF else ()
+    having = [kind for kind in kinds if name in options_of(section, kind).model_fields]
+    if having:
+        # The kind most people mean comes first.
+        nearest = next((kind for kind in having if kind == default_kind(section)), having[0])
+        flag = f"--kind {nearest}" if section == ("cluster",) else ""
+        way = flag or f"--set {dotted((*section, 'kind'))}={nearest}"
+        named = ", ".join(f"'{kind}'" for kind in having)
+        return f"It is an option of kind {named}, not of {own}: choose one with {way}."
     for other in sections():
         names = set(section_fields(other))
         if other in FAMILY_OF:

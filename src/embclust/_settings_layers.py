@@ -81,9 +81,9 @@ class Problems:
         """Note one mistake."""
         self.found.append(SettingsError(message, hint))
 
-    def unknown(self, given: Given, section: Key, names: list[str]) -> None:
-        """Note a key that does not exist; `names` are those that do."""
-        hint = guess(given.key, section, names)
+    def unknown(self, given: Given, section: Key, names: list[str], kind: str = "") -> None:
+        """Note a key that does not exist; `names` are those that do, `kind` whose they are."""
+        hint = guess(given.key, section, names, kind)
         self.add(f"{dotted(given.key)}: no such setting in {given.place}.", hint)
 
     def raise_if_any(self) -> None:
@@ -132,8 +132,15 @@ def _merge_plugin(
             continue
         # The kind of its own layer, or one that a higher layer changes to, must know an option.
         reachable = [in_effect[layer] for layer in Layer if layer >= given.layer]
-        _place_option(given, section, reachable, kept, problems)
+        _place_option(given, section, reachable, kept, problems, _said(final, kinds))
     return kept, final
+
+
+def _said(final: PluginChoice, kinds: Sequence[Given]) -> str:
+    """The kind as an error names it, with where it was given when that is out of sight."""
+    if kinds and kinds[-1].layer == Layer.REMEMBERED:
+        return f"'{final.kind}' ({kinds[-1].place})"
+    return f"'{final.kind}'"
 
 
 def _kinds_by_layer(
@@ -175,6 +182,7 @@ def _place_option(
     reachable: Sequence[PluginChoice],
     kept: dict[Key, Given],
     problems: Problems,
+    kind: str,
 ) -> None:
     """Keep one option under its real name if the last of the kinds knows it.
 
@@ -186,7 +194,7 @@ def _place_option(
             break
     else:
         if given.layer != Layer.REMEMBERED and not _is_secret_of_another_kind(given, section):
-            problems.unknown(given, section, _names(section, reachable[0]))
+            problems.unknown(given, section, _names(section, reachable[0]), kind)
         return
     key = (*section, name)
     secret = is_secret(choice.options.model_fields.get(name))

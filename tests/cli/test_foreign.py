@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,15 @@ STORE = Path("chromadb")
 WHOLE = ("--collection", "fashion_imageUrl")
 
 
+def write_collection(folder: Path, name: str, vectors: Any) -> None:
+    """Write a collection as another program does; row n has the id rN."""
+    rows = [
+        {"id": f"r{n}", "vector": vector.tolist(), "fields": {"n": n}}
+        for n, vector in enumerate(vectors)
+    ]
+    _write(folder, {name: rows})
+
+
 def write_theirs(folder: Path, pictures: str = "") -> None:
     """Three directions, 90 rows, lengths from 1 to 300; a second, smaller collection."""
     rows = []
@@ -42,7 +52,10 @@ def write_theirs(folder: Path, pictures: str = "") -> None:
         vector = [length * (1.0 if n % 3 == axis else 0.01 * (n % 5)) for axis in range(8)]
         fields = {**things([n])[0], "imageUrl": f"{pictures}/ok/{n}.jpg?noise={n + 1}"}
         rows.append({"id": f"r{n}", "vector": vector, "fields": fields})
-    content = {"fashion_imageUrl": rows, "fashion_name": rows[:5]}
+    _write(folder, {"fashion_imageUrl": rows, "fashion_name": rows[:5]})
+
+
+def _write(folder: Path, content: dict[str, Any]) -> None:
     subprocess.run(
         [sys.executable, "-c", WRITER, str(folder)],
         input=json.dumps(content),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from embclust.cli.collection import open_collection, remember
-from embclust.cli.console import print_json, report_json, table
+from embclust.cli.cluster_tables import print_figures
+from embclust.cli.collection import open_collection, remember, write_back_clusters
+from embclust.cli.console import print_json, report_json
 from embclust.cli.options import (
     Collection,
     ConfigFile,
@@ -20,6 +20,7 @@ from embclust.cli.options import (
     Set,
     Wait,
     WorkspaceFolder,
+    WriteBack,
 )
 
 __all__ = ["cluster"]
@@ -34,6 +35,13 @@ def cluster(
     fresh: Annotated[
         bool | None, typer.Option("--fresh", help="Do not start from the last run's centres.")
     ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            "--compare", metavar="COLUMN", help="Compare the clusters with a column of labels."
+        ),
+    ] = None,
+    write_back: WriteBack = None,
     frozen: Frozen = None,
     set_: Set = None,
     workspace: WorkspaceFolder = None,
@@ -49,15 +57,21 @@ def cluster(
     }
     with open_collection(config, collection, flags, set_, wait) as opened:
         from embclust.steps.cluster import run_cluster
+        from embclust.steps.compare import check_column, compare_column
         from embclust.steps.ensure import ensure_clusters
+        from embclust.steps.write_back import check_write_back
 
         name = opened.source.info.collection
+        if compare is not None:
+            check_column(opened.source.embeddings.fields, compare, name)
+        if write_back:
+            check_write_back(opened.source)
         settings = opened.session.loaded.settings
         if frozen:
             ensure_clusters(
                 opened.source, settings, opened.session.workspace, opened.console, frozen=True
             )
-        _, report = run_cluster(
+        clustering, report = run_cluster(
             name,
             opened.source.embeddings,
             settings,
@@ -65,15 +79,22 @@ def cluster(
             fresh=bool(fresh),
             progress=opened.console,
         )
+        if compare is not None:
+            found = compare_column(opened.source.embeddings, clustering, compare)
+            report.details["compare"] = found.as_json()
         remember(opened)
+        if write_back:
+            report.details["written_back"] = write_back_clusters(opened, clustering, wait)
     if json:
         print_json(report_json(report))
     else:
-        table(("cluster", "rows"), [(one.cluster, one.size) for one in report.clusters], sys.stdout)
+        print_figures(report)
     silhouette = "none" if report.silhouette is None else f"{report.silhouette:.3f}"
+    stability = "none" if (one := report.details["stability"]) is None else f"{one['ari']:.2f}"
     opened.console.note(
         f"{report.k} clusters of {report.n} rows ({report.noise} in none), cosine silhouette"
-        f" {silhouette}, {report.seconds:.1f} s. Next: embclust plot --collection {name}"
+        f" {silhouette}, stability {stability}, {report.seconds:.1f} s."
+        f" Next: embclust plot --collection {name}"
     )
     opened.console.warn_all([*opened.source.notes, *report.warnings])
     return 0

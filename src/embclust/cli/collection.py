@@ -15,9 +15,17 @@ from embclust.cli.session import Session, load_settings, open_session, pick_coll
 from embclust.errors import UsageError
 
 if TYPE_CHECKING:
+    from embclust.data import Clustering
     from embclust.steps.read import Source
 
-__all__ = ["Opened", "check_text_fields", "open_collection", "picture_folder", "remember"]
+__all__ = [
+    "Opened",
+    "check_text_fields",
+    "open_collection",
+    "picture_folder",
+    "remember",
+    "write_back_clusters",
+]
 
 _REMEMBERED = ("cluster", "project", "name", "plot")
 
@@ -117,6 +125,29 @@ def remember(opened: Opened) -> None:
         path = session.workspace.collection_folder(name) / "remembered.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json_bytes(after))
+
+
+def write_back_clusters(opened: Opened, clustering: Clustering, wait: float | None) -> int:
+    """Put clusters and the names there are on the rows in the store; returns how many changed."""
+    from embclust.steps import names_file
+    from embclust.steps.write_back import write_back
+
+    session, name = opened.session, opened.source.info.collection
+    assert session.ledger is not None  # `check_write_back` refuses other programs' collections
+    names = {n: one.name for n, one in names_file.read(session.workspace, name).items()}
+    with session.workspace.lock(wait or 0):
+        changed, notes = write_back(
+            name,
+            clustering,
+            names,
+            session.loaded.settings,
+            session.workspace,
+            session.ledger,
+            opened.console,
+        )
+    opened.console.warn_all(notes)
+    opened.console.note(f"Wrote cluster and cluster_name to {changed} rows of the store.")
+    return changed
 
 
 def picture_folder(opened: Opened) -> Path:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from embclust import __version__
-from embclust.cli import cluster, demo, index, manage, name, plot, upkeep
+from embclust.cli import cluster, demo, diff, index, manage, name, plot, upkeep
 from embclust.cli.console import clean, print_json, reader_gone, say
 from embclust.cli.signals import leave_at_once
 from embclust.errors import EmbclustError, InterruptedRun
@@ -35,6 +35,7 @@ app.command("index")(index.index)
 app.command("cluster")(cluster.cluster)
 app.command("name")(name.name)
 app.command("plot")(plot.plot)
+app.command("diff")(diff.diff)
 app.command("list")(manage.list_collections)
 app.command("drop")(manage.drop)
 app.command("check")(upkeep.check)

@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-from embclust.cli.collection import check_text_fields, open_collection, remember
+from embclust.cli.collection import (
+    check_text_fields,
+    open_collection,
+    remember,
+    write_back_clusters,
+)
 from embclust.cli.console import print_json, report_json, table
 from embclust.cli.options import (
     Collection,
@@ -21,6 +26,7 @@ from embclust.cli.options import (
     TextFields,
     Wait,
     WorkspaceFolder,
+    WriteBack,
 )
 
 __all__ = ["name"]
@@ -39,6 +45,7 @@ def name(
     strict: Annotated[
         bool | None, typer.Option("--strict", help="Fail (exit 4) when the namer fails.")
     ] = None,
+    write_back: WriteBack = None,
     frozen: Frozen = None,
     set_: Set = None,
     workspace: WorkspaceFolder = None,
@@ -56,8 +63,11 @@ def name(
     with open_collection(config, collection, flags, set_, wait) as opened:
         from embclust.steps.ensure import default_text_fields, ensure_clusters, ensure_names
         from embclust.steps.name import run_name
+        from embclust.steps.write_back import check_write_back
 
         check_text_fields(opened.source, text_field)
+        if write_back:
+            check_write_back(opened.source)
         settings = opened.session.loaded.settings
         places = (settings, opened.session.workspace, opened.console)
         clustering = ensure_clusters(opened.source, *places, frozen=bool(frozen))
@@ -76,6 +86,8 @@ def name(
             progress=opened.console,
         )
         remember(opened)
+        if write_back:
+            write_back_clusters(opened, clustering, wait)
     if json:
         print_json(report_json(report))
     else:

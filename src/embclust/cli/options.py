@@ -22,6 +22,7 @@ __all__ = [
     "TextFields",
     "Wait",
     "WorkspaceFolder",
+    "WriteBack",
 ]
 
 ConfigFile = Annotated[
@@ -31,7 +32,10 @@ Collection = Annotated[
     str | None,
     typer.Option("--collection", help="The collection; may be left out when there is only one."),
 ]
-K = Annotated[str | None, typer.Option("--k", metavar="N", help="Number of clusters.")]
+K = Annotated[
+    str | None,
+    typer.Option("--k", metavar="N|auto", help="Number of clusters; auto tries several."),
+]
 Kind = Annotated[str | None, typer.Option("--kind", help="Which plug-in does it.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of clusters and map.")]
 Dims = Annotated[
@@ -68,3 +72,7 @@ Wait = Annotated[
     typer.Option("--wait", metavar="SECONDS", help="Wait this long for a locked workspace."),
 ]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps.")]
+WriteBack = Annotated[
+    bool | None,
+    typer.Option("--write-back", help="Put cluster and cluster_name on the rows in the store."),
+]

@@ -45,6 +45,7 @@ __all__ = [
     "prune_runs",
     "read_artefact",
     "read_manifest",
+    "read_run",
     "run_folder",
     "runs",
     "save",
@@ -228,11 +229,18 @@ def save_run(
     write_whole(folder / "run.json", json_bytes(recorded))
 
 
+def read_run(
+    workspace: Workspace, collection: str, run: int
+) -> tuple[bytes, dict[str, Any]] | None:
+    """Return content and entry of one run; None when it is not whole."""
+    folder = run_folder(workspace, collection, run)
+    return _verified(folder / "clusters.parquet", _read_json(folder / "run.json"))
+
+
 def latest_run(workspace: Workspace, collection: str) -> tuple[bytes, dict[str, Any]] | None:
     """Return content and entry of the newest run that is whole."""
     for run in reversed(runs(workspace, collection)):
-        folder = run_folder(workspace, collection, run)
-        found = _verified(folder / "clusters.parquet", _read_json(folder / "run.json"))
+        found = read_run(workspace, collection, run)
         if found is not None:
             return found
     return None

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from embclust import plugins
-from embclust.data import NOISE, Clustering, ClusterReport, ClusterSize, Embeddings
+from embclust.data import NOISE, Clustering, ClusterReport, Embeddings
 from embclust.errors import UsageError
 from embclust.steps import artefacts, names_file, tables
+from embclust.steps.choose_k import Choice, settle_k
+from embclust.steps.cluster_report import make_report
 from embclust.steps.dense import checked, nearest, numbered, ordered
 from embclust.steps.matching import Matching
-from embclust.steps.quality import cluster_details, silhouettes
+from embclust.steps.quality import QUALITY_FILE, figures, load_quality, quality_bytes
+from embclust.steps.stability import measure
 
 if TYPE_CHECKING:
     from embclust.config import Settings
@@ -62,13 +65,25 @@ def run_cluster(
     last = _last_run(workspace, collection)
     names = {n: stored.name for n, stored in names_file.read(workspace, collection).items()}
     used = artefacts.option_values("clusterer", settings.cluster)
+    options = settings.cluster.options()
+    made_from = artefacts.signature(embeddings)
+    choice = settle_k(
+        embeddings.vectors,
+        used,
+        options,
+        None if last is None else last.entry,
+        made_from,
+        fresh=fresh,
+        progress=progress,
+    )
+    if choice is not None:
+        options = {**options, "k": choice.k}
     with progress.stage("Clustering", None):
         start = None if fresh or last is None else _start(last, used["kind"], embeddings)
-        clusterer = plugins.build("clusterer", used["kind"], settings.cluster.options())
+        clusterer = plugins.build("clusterer", used["kind"], options)
         labels, centres = clusterer.cluster(embeddings.vectors, start)
         labels, centres = checked(used["kind"], embeddings.vectors, labels, centres)
         clustering, matching = _numbered(embeddings, *ordered(labels, centres), last)
-    made_from = artefacts.signature(embeddings)
     if last is not None and _unchanged(last, clustering, made_from, used):
         clustering, run = last.clustering, last.entry["run"]
     else:
@@ -81,13 +96,22 @@ def run_cluster(
         libraries=_LIBRARIES,
         run=run,
         highest=max([_highest(last), *clustering.numbers]),
+        auto=None if choice is None else choice.as_json(),
     )
     _save(workspace, collection, data, recorded, settings.keep_runs)
     with progress.stage("Measuring", None):
-        report = _report(collection, embeddings, clustering, used, matching)
-    artifact = workspace.collection_folder(collection) / CLUSTERS_FILE
-    seconds = round(time.monotonic() - began, 3)
-    return clustering, ClusterReport(**report, artifact=str(artifact), seconds=seconds)
+        found = _measured(workspace, collection, embeddings, clustering, recorded, options, choice)
+    report = make_report(
+        collection,
+        clustering,
+        used,
+        found,
+        matching,
+        choice,
+        artifact=str(workspace.collection_folder(collection) / CLUSTERS_FILE),
+        seconds=round(time.monotonic() - began, 3),
+    )
+    return clustering, report
 
 
 def load_clustering(
@@ -183,40 +207,38 @@ def rename_in_artefact(
     return data, {**found[1], "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def _report(
+def _measured(
+    workspace: Workspace,
     collection: str,
     embeddings: Embeddings,
     clustering: Clustering,
-    used: dict[str, Any],
-    matching: Matching | None,
+    recorded: dict[str, Any],
+    options: dict[str, Any],
+    choice: Choice | None,
 ) -> dict[str, Any]:
-    """Return the fields of a ClusterReport that come from the clustering itself."""
-    rows, values = silhouettes(embeddings, clustering, seed=int(used.get("seed") or 0))
-    sizes = {n: int(np.count_nonzero(clustering.clusters == n)) for n in clustering.numbers}
-    by_size = sorted(sizes, key=lambda number: (-sizes[number], number))
-    noise = int(np.count_nonzero(clustering.clusters == NOISE))
-    return {
-        "collection": collection,
-        "kind": used["kind"],
-        "k": len(clustering.numbers),
-        "n": len(clustering.ids),
-        "noise": noise,
-        "clusters": [ClusterSize(number, sizes[number]) for number in by_size],
-        "silhouette": float(values.mean()) if values.size else None,
-        "warnings": _warnings(len(clustering.numbers), noise),
-        "details": {
-            "matched": matching.as_json() if matching is not None else None,
-            "per_cluster": cluster_details(clustering, rows, values),
-            "settings": used,
-            "silhouette_sample": len(rows),
-        },
+    """Return the clustering's figures: those that are kept, or measured now and kept."""
+    kept = load_quality(workspace, collection)
+    if kept is not None:
+        return kept
+    used = recorded["settings"]
+    stability = measure(
+        embeddings.vectors,
+        clustering.clusters,
+        used["kind"],
+        options,
+        seed=int(used.get("seed") or 0),
+    )
+    found = {
+        **figures(embeddings, clustering, stability),
+        "auto": None if choice is None else choice.as_json(),
     }
-
-
-def _warnings(k: int, noise: int) -> list[str]:
-    if not k:
-        found = f"All {noise} rows are noise: no group is dense enough to be a cluster."
-        return [f"{found} Try --kind kmeans, or a smaller cluster.min_cluster_size."]
-    if k == 1:
-        return ["There is one cluster only, so there is no silhouette."]
-    return []
+    data = quality_bytes(found)
+    entry = artefacts.entry(
+        data,
+        made_from=recorded["made_from"],
+        settings=used,
+        libraries=_LIBRARIES,
+        run=recorded["run"],
+    )
+    artefacts.save(workspace, collection, {QUALITY_FILE: (data, entry)})
+    return found

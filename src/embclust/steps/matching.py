@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from embclust.data import Labels, Vectors
 
-__all__ = ["Matching", "match_clusters"]
+__all__ = ["Matching", "match_clusters", "relate"]
 
 _MAJORITY: Final = 0.5
 """A pair is the same cluster only if the rows they share are this part of one of the two."""
@@ -71,31 +71,49 @@ def match_clusters(
     The answer does not depend on how an algorithm happened to number its clusters.
     """
     k = len(centres)
-    old_place = {number: index for index, number in enumerate(old.numbers)}
-    old_rows = dict(zip(old.ids, old.clusters.tolist(), strict=True))
-    pairs = [
-        (old_rows[item_id], label)
-        for item_id, label in zip(ids, labels.tolist(), strict=True)
-        if item_id in old_rows
-    ]
+    overlap = _overlap(old, ids, labels, k)
     sizes = (
         np.array([np.count_nonzero(old.clusters == number) for number in old.numbers]),
         np.bincount(labels[labels != NOISE], minlength=k),
     )
-    overlap = np.zeros((len(old.numbers) + 1, k + 1), dtype=np.int64)  # the last: noise
-    for number, label in pairs:
-        overlap[old_place.get(number, -1), label] += 1
     assigned = _assign(overlap, *sizes, _similarity(old.centres, centres))
-    numbers = _numbers(assigned, old.numbers, k, next_number)
+    return _matching(overlap, old.numbers, _numbers(assigned, old.numbers, k, next_number))
+
+
+def relate(old: Clustering, new: Clustering) -> Matching:
+    """Say how two runs that are numbered already relate: equal numbers are the same cluster."""
+    place = {number: label for label, number in enumerate(new.numbers)}
+    dense = np.array([place.get(number, NOISE) for number in new.clusters.tolist()], dtype=np.int32)
+    return _matching(_overlap(old, new.ids, dense, len(place)), old.numbers, new.numbers)
+
+
+def _overlap(old: Clustering, ids: Sequence[str], labels: Labels, k: int) -> NDArray[np.int64]:
+    """Count the rows in both runs by old and new cluster, (k_old + 1, k + 1); the last: noise."""
+    place = {number: index for index, number in enumerate(old.numbers)}
+    before = dict(zip(old.ids, old.clusters.tolist(), strict=True))
+    overlap = np.zeros((len(old.numbers) + 1, k + 1), dtype=np.int64)
+    for item_id, label in zip(ids, labels.tolist(), strict=True):
+        if item_id in before:
+            overlap[place.get(before[item_id], -1), label] += 1
+    return overlap
+
+
+def _matching(
+    overlap: NDArray[np.int64], old_numbers: Sequence[int], numbers: Sequence[int]
+) -> Matching:
+    """`numbers`: for each new cluster, in the order of the columns, its number."""
+    same = [(old_numbers.index(n), at) for at, n in enumerate(numbers) if n in old_numbers]
+    stayed = int(overlap[-1, -1]) + sum(int(overlap[pair]) for pair in same)
+    shared = int(overlap.sum())
     return Matching(
-        numbers=numbers,
-        kept=sorted(old.numbers[row] for row in assigned.values()),
-        new=sorted(numbers[label] for label in range(k) if label not in assigned),
-        gone=sorted(set(old.numbers) - set(numbers)),
-        split=_split(overlap, old.numbers, numbers),
-        merged=_split(overlap.T, numbers, old.numbers),
-        shared=len(pairs),
-        moved=sum(number != (numbers[label] if label >= 0 else NOISE) for number, label in pairs),
+        numbers=list(numbers),
+        kept=sorted(set(old_numbers) & set(numbers)),
+        new=sorted(set(numbers) - set(old_numbers)),
+        gone=sorted(set(old_numbers) - set(numbers)),
+        split=_split(overlap, old_numbers, numbers),
+        merged=_split(overlap.T, numbers, old_numbers),
+        shared=shared,
+        moved=shared - stayed,
     )
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embclust import plugins
-from embclust.data import CollectionInfo, EmbeddedBatch
+from embclust.data import CollectionInfo, EmbeddedBatch, Item
 from embclust.errors import CollectionNotFoundError
+from embclust.steps import written_back
 
 if TYPE_CHECKING:
     from embclust.config import Settings
@@ -82,7 +83,8 @@ def sync_stores(
             store = open_store(settings, workspace, collection.name)
             ledger.mark_store(target, dirty=True)
             try:
-                _write(ledger, collection, store, target, progress, fresh=fresh, stop=stop)
+                written = written_back.read(workspace, collection.name)
+                _write(ledger, collection, store, target, written, progress, fresh=fresh, stop=stop)
             finally:
                 store.close()
             ledger.mark_store(target, dirty=False, fingerprint=store.fingerprint())
@@ -137,6 +139,7 @@ def _write(
     collection: Collection,
     store: Store,
     target: str,
+    written: written_back.Written,
     progress: Progress,
     *,
     fresh: bool,
@@ -160,7 +163,7 @@ def _write(
                 return
             if collection.dim:
                 for start in range(0, len(changes), _PAGE):
-                    _apply(store, changes[start : start + _PAGE], fresh=fresh)
+                    _apply(store, changes[start : start + _PAGE], written, fresh=fresh)
             synced = changes[-1].change
             if not fresh:
                 ledger.set_collection(collection.id, synced=synced)
@@ -188,11 +191,17 @@ def _drop_own(store: Store) -> None:
     # A collection of another program is left to `create`, which refuses with a reason.
 
 
-def _apply(store: Store, changes: Sequence[Change], *, fresh: bool) -> None:
+def _apply(
+    store: Store, changes: Sequence[Change], written: written_back.Written, *, fresh: bool
+) -> None:
     kept = [change for change in changes if change.vector is not None]
     gone = [change.item.id for change in changes if change.vector is None]
     if gone and not fresh:
         store.delete(gone)
     if kept:
         vectors = np.stack([change.vector for change in kept if change.vector is not None])
-        store.upsert(EmbeddedBatch([change.item for change in kept], vectors))
+        items = [
+            Item(one.item.id, written_back.merged(one.item.id, one.item.fields, written))
+            for one in kept
+        ]
+        store.upsert(EmbeddedBatch(items, vectors))

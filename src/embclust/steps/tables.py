@@ -27,6 +27,7 @@ __all__ = [
     "layout_from",
     "named_bytes",
     "named_from",
+    "names_from",
 ]
 
 _NUMBERS = "embclust.numbers"
@@ -74,6 +75,13 @@ def clustering_from(data: bytes) -> Clustering:
         distances=table["distance"].to_numpy().astype(np.float32),
         medoids={number: medoids[number] for number in sorted(medoids) if number != NOISE},
     )
+
+
+def names_from(data: bytes) -> dict[int, str]:
+    """Read the names in clusters.parquet: cluster number -> name, for those that have one."""
+    table, _ = _from_bytes(data)
+    pairs = zip(table["cluster"].to_pylist(), table["name"].to_pylist(), strict=True)
+    return {number: name for number, name in set(pairs) if name and number != NOISE}
 
 
 def layout_bytes(layout: Layout) -> bytes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embclust.errors import CollectionNotFoundError
+from embclust.steps import written_back
 from embclust.steps.sync import open_store, store_damage
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def check_collection(
         if full or len(expected.ids) <= _SAMPLE
         else {expected.ids[i] for i in rng.choice(len(expected.ids), _SAMPLE, replace=False)}
     )
+    written = written_back.read(workspace, collection.name)
     seen: set[str] = set()
     differences: list[str] = []
     compared = 0
@@ -93,7 +95,8 @@ def check_collection(
                     compared += 1
                     if not _equal(vector, expected.vectors[row]):
                         differences.append(f"the vector of id '{item_id}' differs")
-                    if not _same_fields(fields, expected.fields[row]):
+                    own = written_back.merged(item_id, expected.fields[row], written)
+                    if not _same_fields(fields, own):
                         differences.append(f"the fields of id '{item_id}' differ")
     except CollectionNotFoundError:
         differences.append("the store has no such collection")
