@@ -25,6 +25,7 @@ from embclust.steps.facts import facts
 from embclust.steps.neighbours import nearest_rows
 from embclust.steps.pictures import Pictures, choose_image_field, find_pictures
 from embclust.steps.project import wanted_dims
+from embclust.steps.quality import load_quality
 from embclust.workspace import make_folder, write_whole
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def run_plot(
     field = choose_image_field(source, settings.plot.image_field)
     clustering = ensure_clusters(source, settings, workspace, progress, frozen=frozen)
     names, warnings = ensure_names(source, clustering, settings, workspace, progress, frozen=frozen)
+    quality = load_quality(workspace, name)
     dims = wanted_dims(settings, len(clustering.ids))
     maps = ensure_maps(source, dims, settings, workspace, progress, frozen=frozen)
     pictures = find_pictures(source, field, settings, ledger, thumbs, folder, progress, stop)
@@ -81,12 +83,12 @@ def run_plot(
         ids=[clustering.ids[i] for i in drawn],
         layouts={each: made.layout.coords[drawn] for each, made in maps.items()},
         clusters=clustering.clusters[drawn],
-        named=_page_clusters(clustering, names, drawn),
+        named=_page_clusters(clustering, names, drawn, quality),
         columns=_columns(source, drawn),
         text_fields=settings.plot.text_fields or default_text_fields(source),
         **_shown(pictures, field, clustering.ids, drawn, thumbs),
         neighbours=_neighbours(source.embeddings.vectors, drawn, progress),
-        facts=facts(source, clustering, maps, settings, len(drawn), None),
+        facts=facts(source, clustering, maps, settings, len(drawn), quality),
         warnings=[
             *source.notes,
             *warnings,
@@ -183,8 +185,12 @@ def _sampled(drawn: int, points: int) -> list[str]:
 
 
 def _page_clusters(
-    clustering: Clustering, names: list[ClusterName], drawn: Rows
+    clustering: Clustering,
+    names: list[ClusterName],
+    drawn: Rows,
+    quality: Mapping[str, Any] | None,
 ) -> list[PageCluster]:
+    figures = quality["per_cluster"] if quality else {}
     position = {row: i for i, row in enumerate(drawn.tolist())}
     found = []
     for named in names:
@@ -198,6 +204,7 @@ def _page_clusters(
                 size=len(members),
                 source=named.source,
                 medoid_rows=medoids,
+                silhouette=figures.get(str(named.cluster), {}).get("silhouette"),
             )
         )
     return found
