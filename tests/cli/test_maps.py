@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from embclust import __version__
+from embclust.steps.quality import load_quality
+from embclust.workspace import Workspace
 from tests.cli.running import HASHING, WORDS, good, index_texts, run, texts, things, write_csv
 from tests.fault_server import FaultServer
 
@@ -305,6 +307,12 @@ def test_a_page_says_what_was_made_from_what(monkeypatch: pytest.MonkeyPatch) ->
         assert (trust["k"], trust["rows"]) == (10, 30)
         expected = f"tsne, trustworthiness {trust['value']:.3f} (10 neighbours)"
         assert told[f"{dims}D map"] == expected
+    assert float(told["Silhouette"].split()[0]) > 0.1
+    quality = load_quality(Workspace(Path(".embclust")), "title")
+    assert quality is not None
+    silhouettes = [one["silhouette"] for one in data["clusters"]]
+    kept = [quality["per_cluster"][str(one["number"])]["silhouette"] for one in data["clusters"]]
+    assert silhouettes == pytest.approx(kept, abs=0.01)
     assert told["Collection"] == "title"
     assert told["Encoder"].startswith("hashing/text")
     assert (told["Points"], told["Clusters"]) == ("30", "3 (kmeans)")

@@ -56,7 +56,7 @@ def test_quality_as_far_as_it_is_known(
         assert found["Silhouette"].startswith("0.250 ")
     if stability is not None:
         assert found["Stability"].startswith("0.912 ")
-        assert "4 further runs" in found["Stability"]
+        assert "runs on 4 parts" in found["Stability"]
 
 
 def test_how_the_map_was_made() -> None:

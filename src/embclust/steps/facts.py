@@ -46,7 +46,7 @@ def facts(
     if known.get("stability"):
         stability = known["stability"]
         found["Stability"] = (
-            f"{stability['ari']:.3f} (adjusted Rand index with {stability['runs']} further runs)"
+            f"{stability['ari']:.3f} (adjusted Rand index with runs on {stability['runs']} parts)"
         )
     for dims, each in sorted(maps.items()):
         found[f"{dims}D map"] = _of_map(each, n)

@@ -4,7 +4,12 @@ The index is an inverted file (Jégou, Douze and Schmid, 2011) without compressi
 parted into about sqrt(n) cells by spherical k-means, and a row is compared, exactly, with the rows
 of those cells whose centres are nearest to it. How many cells that are is not guessed: a sample
 of the rows is compared with all others, and as many cells are looked through as it takes to find
-97 % of the sample's true neighbours. Data that falls into clear groups needs few.
+97 % of the sample's true neighbours. Data that falls into clear groups needs few; where nearly
+all cells would be needed, all pairs are compared after all.
+
+Measured at 100,000 x 512, 12 neighbours, with the right ones found and processor seconds: 100
+groups 98.7 % in 13 s, 50 groups on 12-dimensional sheets 98.1 % in 16 s, 10 round groups, the
+hardest, 98.0 % in 35 s.
 """
 
 from __future__ import annotations
@@ -32,6 +37,8 @@ __all__ = ["EXACT_UP_TO", "nearest_rows"]
 
 EXACT_UP_TO: Final = 20_000
 _RECALL: Final = 0.97
+_MOST: Final = 0.3
+"""Where a larger share of the cells is needed, comparing all is as fast, and exact."""
 _SAMPLE: Final = 500
 _TRAINED_ON: Final = 64
 """Rows per cell that the centres are made from."""
@@ -76,6 +83,8 @@ def nearest_rows(vectors: Vectors, count: int, bar: Bar, seed: int = 0) -> NDArr
             return _exact(vectors, np.arange(n), count, bar.advance).astype(np.int32)
         cells = _part(vectors, seed)
         probes = _probes_needed(vectors, cells, count, seed)
+        if probes > _MOST * len(cells.centres):
+            return _exact(vectors, np.arange(n), count, bar.advance).astype(np.int32)
         return _search(vectors, cells, probes, count, bar.advance)
 
 
