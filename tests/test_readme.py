@@ -107,7 +107,8 @@ def test_the_readme_names_every_setting_of_the_older_program() -> None:
 
 
 def test_every_setting_the_readme_names_exists(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["config", "show", "--set", "name.kind=openai"]) == 0
+    for kind in ("openai", "vocabulary"):
+        assert main(["config", "show", "--set", f"name.kind={kind}"]) == 0
     known = set(re.findall(r"^(\S+)", capsys.readouterr().out, re.MULTILINE))
     named = set(
         re.findall(r"`((?:source|images|encoders|fields|store|cluster|name|plot)\.[\w.]+)`", README)
