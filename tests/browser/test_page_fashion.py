@@ -209,6 +209,9 @@ def test_a_clusters_card_counts_right(
     lifts.first.click()
     viewer.settle()
     expected = sum(item[column] == value.strip() for item in table.values())
+    assert page.locator(".status").inner_text() == f"{expected:,} of 1,500 shown"
+    page.mouse.move(5, 5)  # while the pointer is on a cluster, that one alone is lit
+    viewer.settle()
     assert page.locator("main.map").get_attribute("data-lit") == str(expected)
 
 

@@ -126,6 +126,8 @@ export function createPointsLayer(glplot, scale) {
     leave(gl);
   }
 
+  // Plotly's own object would have gl-plot3d draw and read back a picture of ids in every frame.
+  for (const object of [...glplot.objects]) glplot.remove(object);
   // What gl-plot3d and Plotly ask of an object in a scene; without pick slots it takes no part in
   // their picking.
   glplot.add({
