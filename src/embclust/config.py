@@ -258,7 +258,7 @@ class Settings(BaseSettings):
     encoders: EncodersSettings = Field(default_factory=EncodersSettings)
     images: ImagesSettings = Field(default_factory=ImagesSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
-    cluster: PluginSettings = _plugin("kmeans", "How vectors are grouped.")
+    cluster: PluginSettings = _plugin("spectral", "How vectors are grouped.")
     project: ProjectSettings = Field(default_factory=ProjectSettings)
     name: PluginSettings = _plugin("keywords", "How clusters get their names.")
     plot: PlotSettings = Field(default_factory=PlotSettings)
