@@ -274,7 +274,7 @@ class Settings(BaseSettings):
     encoders: EncodersSettings = Field(default_factory=EncodersSettings)
     images: ImagesSettings = Field(default_factory=ImagesSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
-    cluster: PluginSettings = _plugin("kmeans", "How vectors are grouped.")
+    cluster: PluginSettings = _plugin("spectral", "How vectors are grouped.")
     project: ProjectSettings = Field(default_factory=ProjectSettings)
     name: NameSettings = Field(default_factory=NameSettings)
     plot: PlotSettings = Field(default_factory=PlotSettings)

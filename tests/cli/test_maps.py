@@ -39,7 +39,7 @@ def test_cluster_reports_what_is_promised() -> None:
     report = ran.json
     promised = {"collection", "kind", "k", "n", "noise", "clusters", "silhouette", "seconds"}
     assert promised | {"artifact"} <= set(report)
-    assert (report["collection"], report["kind"]) == ("title", "kmeans")
+    assert (report["collection"], report["kind"]) == ("title", "spectral")
     assert (report["k"], report["n"], report["noise"]) == (3, 30, 0)
     assert [one["size"] for one in report["clusters"]] == [10, 10, 10]
     assert [set(one) for one in report["clusters"]] == [{"cluster", "size"}] * 3
@@ -139,7 +139,7 @@ def test_a_nonsensical_k(command: str, k: str, words: tuple[str, ...]) -> None:
         (("--collection", "titel"), ("'titel'", "Existing collections: title")),
         (("--collection", "../../etc"), ("'../../etc'",)),
         (("--kind", "kmens"), ("'kmens'", "'kmeans'")),
-        (("--kind", "hdbscan", "--k", "3"), ("cluster.k", "kmeans")),
+        (("--kind", "hdbscan", "--k", "3"), ("cluster.k", "agglomerative")),
         (("--seed", "-1"), ("cluster.seed", "-1", "--seed")),
         (("--text-field", "titel"), ("'titel'", "title")),
         (("--image-field", "foto"), ("'foto'", "Fields like it")),
@@ -200,12 +200,12 @@ def test_very_few_rows(rows: int) -> None:
     assert hdbscan.json["points"] == rows
 
 
-@pytest.mark.parametrize("kind", ["kmeans", "hdbscan"])
+@pytest.mark.parametrize("kind", ["kmeans", "spectral", "hdbscan"])
 def test_rows_that_are_all_alike(kind: str) -> None:
     same = [{"id": n, "title": "the very same"} for n in range(20)]
     index_texts(write_csv(Path("same.csv"), same), "--prefix", "same_")
     flags = ("--collection", "same_title", "--kind", kind)
-    k = ("--k", 3) if kind == "kmeans" else ()
+    k = ("--k", 3) if kind != "hdbscan" else ()
     report = good("cluster", *flags, *k, "--json").json
     assert report["n"] == 20
     assert report["warnings"], "fewer clusters than asked for, or no silhouette: it says so"

@@ -174,7 +174,7 @@ def test_describe_lists_every_setting_once() -> None:
     rows = describe(run(sets=["fields.texts=[a, b]", "images.allow_private_hosts=on"]))
     keys = [key for key, _, _ in rows]
     assert len(keys) == len(set(keys))
-    for options in plugins.options_of("clusterer", "kmeans").model_fields:
+    for options in plugins.options_of("clusterer", "spectral").model_fields:
         assert f"cluster.{options}" in keys
     assert ("fields.texts", "[a, b]", "flag --set") in rows
     assert ("images.allow_private_hosts", "true", "flag --set") in rows

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embclust import plugins
 from embclust.config import Settings
 from embclust.steps.cluster import cluster_stale, run_cluster
 from embclust.steps.name import names_stale, run_name
@@ -18,7 +19,7 @@ WORDS = ("leather boots", "steel watch", "linen shirt", "silk sari")
 
 
 def settings_for(kind: str) -> Settings:
-    options = {"k": 4} if kind == "kmeans" else {"min_cluster_size": 5}
+    options = {"k": 4} if kind != "hdbscan" else {"min_cluster_size": 5}
     return Settings.model_validate(
         {
             "cluster": {"kind": kind, **options},
@@ -29,7 +30,7 @@ def settings_for(kind: str) -> Settings:
     )
 
 
-@pytest.mark.parametrize("kind", ["kmeans", "hdbscan"])
+@pytest.mark.parametrize("kind", sorted(plugins.CLUSTERERS))
 def test_from_vectors_to_a_named_map_and_back(tmp_path: Path, kind: str) -> None:
     workspace, settings = Workspace(tmp_path / "w"), settings_for(kind)
     everything = blobs([40, 30, 25, 20], dim=16, words=WORDS, seed=4)
