@@ -96,7 +96,7 @@ def test_the_last_k_is_kept_until_the_evidence_has_clearly_changed() -> None:
     assert decide(a_little, 1000, 1000).k == 7
     kept = decide(a_little, 1000, 1000, before)
     assert (kept.k, kept.kept, kept.structure) == (8, True, "clear")
-    clearly = [line(7, 0.29, 0.9), line(8, 0.2, 0.6), line(12, 0.30, 0.95)]
+    clearly = [line(7, 0.29, 0.9), line(8, 0.2, 0.6), line(12, 0.30, 0.85)]
     assert decide(clearly, 1000, 1000, before).k == 7
     nothing = [line(7, 0.1, 0.1), line(8, 0.1, 0.1)]
     lost = decide(nothing, 1000, 1000, before)

@@ -42,7 +42,7 @@ _BY_CHANCE: Final = (2, 3, 5, 8, 12, 20, 28, 40)
 """What comes about by chance changes so slowly with k that it is interpolated between these."""
 _PARTS: Final = 3
 _GAIN: Final = 1.05
-"""A k is passed over while the next one scores so much better: one cluster more is missing."""
+"""A k is passed over while one of the next two scores so much better: clusters are missing."""
 _ROWS_PER_CLUSTER: Final = 5
 _DEFAULT_K: Final = 10
 
@@ -197,7 +197,7 @@ def _reached(table: Sequence[Candidate], limits: Limits) -> list[Candidate]:
 
 
 def _next_gains(table: Sequence[Candidate], one: Candidate) -> bool:
-    following = table[table.index(one) + 1 :][:1]
+    following = table[table.index(one) + 1 :][:2]
     return any(other.score > _GAIN * one.score for other in following)
 
 
