@@ -86,6 +86,14 @@ def test_a_list_that_does_not_fit_names_nothing_and_says_so(tmp_path: Path) -> N
     assert "no word of the list fits" in tried.reasons[0]
 
 
+def test_where_the_votes_scatter_the_word_nearest_to_the_centre_is_taken(tmp_path: Path) -> None:
+    kinds = [f"kind{n}" for n in range(60)]
+    rows = [f"{kind} {kind} animal" for kind in kinds]
+    tried = namer(vocabulary=words(tmp_path, *kinds, "animal"))
+    names = tried.name([cluster(0, rows), cluster(1, ["other thing"] * 5)])
+    assert names[0] == ["Animal"]
+
+
 def test_words_can_come_from_a_column() -> None:
     kinds = ["Watches", "Watches", "Casual Shoes"]
     shop = [

@@ -151,7 +151,7 @@ def _with_mixture(found: list[Phrase], cluster: int) -> list[Phrase]:
         if good and fresh >= 0.7 and known.isdisjoint(phrase.words):
             parts.append(phrase)
             covered = covered | phrase.rows
-        if len(parts) == 3 or (len(parts) == 2 and parts[0].shares[cluster] >= 0.2):
+        if len(parts) == 3 or (len(parts) == 2 and np.mean(covered) >= _MIXED_BELOW):
             break
     if len(parts) == 1:
         return found

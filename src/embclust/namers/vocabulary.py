@@ -25,6 +25,8 @@ BUNDLED: Final = Path(__file__).with_name("vocabulary.txt")
 _MOST_WORDS: Final = 20_000
 _LEAST_SHARE: Final = 0.1
 """A word that fewer of the rows vote for is no name."""
+_STANDS_OUT: Final = 3.0
+"""Standard deviations over all words from which the one nearest to the centre is a name."""
 _MIXED_FROM: Final = 0.6
 """A second word with this share of the first one's votes belongs into the name."""
 _TELLS_APART_FROM: Final = 0.15
@@ -39,7 +41,8 @@ class VocabularyNamer:
     from the vectors first. What all clusters have in common (catalogue pictures, say) speaks for
     no word then, and names tell clusters apart. Two words that are nearly as frequent make a name
     together. Measured on product pictures, votes name the majority where the centre, compared by
-    itself, falls between the parts of a mixed cluster.
+    itself, falls between the parts of a mixed cluster. Where the votes scatter (each animal for
+    its own kind), the word nearest to the centre is the general one, and is taken.
     """
 
     needs: ClassVar = ("embed_texts",)
@@ -88,18 +91,17 @@ class VocabularyNamer:
             return {}
         words = self._words(samples)
         texts = [self._options.template.replace("{}", word) for word in words]
-        shares = _votes(samples, self._embed_texts(texts))
+        vectors = self._embed_texts(texts)
         names: dict[int, list[str]] = {}
-        for sample, share in zip(samples, shares, strict=True):
+        for sample, share, fit in zip(samples, *_votes(samples, vectors), strict=True):
             order = np.argsort(-share, kind="stable")[:_CANDIDATES]
             best = [(_capital(words[i]), float(share[i])) for i in order.tolist()]
-            if best[0][1] < _LEAST_SHARE:
-                self.reasons[sample.cluster] = (
-                    f"no word of the list fits: '{best[0][0]}' is nearest to"
-                    f" {best[0][1]:.0%} of the rows"
-                )
-                continue
-            names[sample.cluster] = _candidates(best)
+            if best[0][1] >= _LEAST_SHARE:
+                names[sample.cluster] = _candidates(best)
+            elif fit.max() - fit.mean() >= _STANDS_OUT * fit.std():
+                names[sample.cluster] = [_capital(words[int(fit.argmax())])]
+            else:
+                self.reasons[sample.cluster] = "no word of the list fits"
         return names
 
     def _words(self, samples: Sequence[ClusterSample]) -> list[str]:
@@ -155,8 +157,13 @@ def _column(samples: Sequence[ClusterSample], field: str) -> list[str]:
     return sorted(values)
 
 
-def _votes(samples: Sequence[ClusterSample], words: Vectors) -> NDArray[np.float64]:
-    """Return float64 (clusters, words): the share of the rows whose nearest word it is."""
+def _votes(
+    samples: Sequence[ClusterSample], words: Vectors
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return two float64 (clusters, words).
+
+    The share of the rows whose nearest word it is, and how well it fits the centre.
+    """
     centres = np.stack([sample.centre for sample in samples])
     common = centres.mean(axis=0) if len(samples) > 1 else np.zeros_like(centres[0])
     shares = []
@@ -164,7 +171,7 @@ def _votes(samples: Sequence[ClusterSample], words: Vectors) -> NDArray[np.float
         rows = sample.vectors if len(sample.vectors) else sample.centre[None]
         nearest = ((rows - common) @ words.T).argmax(axis=1)
         shares.append(np.bincount(nearest, minlength=len(words)) / len(rows))
-    return np.stack(shares)
+    return np.stack(shares), ((centres - common) @ words.T).astype(np.float64)
 
 
 def _candidates(best: list[tuple[str, float]]) -> list[str]:
