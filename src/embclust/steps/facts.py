@@ -42,12 +42,10 @@ def facts(
     if noise:
         found["Unclustered"] = f"{noise:,} ({noise / n:.1%})"
     if known.get("silhouette") is not None:
-        found["Silhouette"] = f"{known['silhouette']:.3f} (-1 to 1, by cosine distance)"
+        found["Silhouette"] = f"{known['silhouette']:.3f}"
     if known.get("stability"):
         stability = known["stability"]
-        found["Stability"] = (
-            f"{stability['ari']:.3f} (adjusted Rand index with runs on {stability['runs']} parts)"
-        )
+        found["Stability"] = f"{stability['ari']:.3f} (ARI of {stability['runs']} parts)"
     for dims, each in sorted(maps.items()):
         found[f"{dims}D map"] = _of_map(each, n)
     return found | {"Made": created_at()[:10], "embclust": __version__}
