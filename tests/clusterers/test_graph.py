@@ -118,7 +118,7 @@ def test_refining_mends_a_wrong_row_and_never_empties_a_cluster() -> None:
 def test_the_sparse_and_the_dense_solver_agree() -> None:
     rows, _ = groups([200, 150, 100], spread=0.5)
     graph, _ = linked(affinity(nearest_rows(rows, rows, 10, same=True)), rows)
-    sparse = embedding(graph, 8)
+    sparse = embedding(graph, 8, 8)
     weights = graph.toarray()
     scale = 1 / np.sqrt(weights.sum(axis=1))
     dense = np.linalg.eigh(weights * scale[:, None] * scale)[1][:, -8:]

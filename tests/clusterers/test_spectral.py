@@ -78,6 +78,14 @@ def test_far_apart_pieces_with_fewer_clusters_than_pieces() -> None:
     assert all(len(np.unique(labels[group == each])) == 1 for each in range(5))
 
 
+def test_near_copies_of_three_rows_are_three_clusters() -> None:
+    rows = [[1.0 if n % 3 == axis else 0.01 * (n % 5) for axis in range(8)] for n in range(90)]
+    scaled = np.array(rows) * (1 + np.arange(90)[:, None] % 7)
+    vectors = (scaled / np.linalg.norm(scaled, axis=1, keepdims=True)).astype(np.float32)
+    labels, _ = spectral(3).cluster(vectors)
+    assert agreement(labels, (np.arange(90) % 3).astype(np.int32)) == 1.0
+
+
 def test_clusters_are_numbered_by_size() -> None:
     labels, _ = spectral(4).cluster(groups([40, 90, 60, 70], spread=0.4)[0])
     assert np.bincount(labels).tolist() == [90, 70, 60, 40]

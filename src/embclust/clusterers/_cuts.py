@@ -17,44 +17,51 @@ __all__ = ["association", "embedding", "refined"]
 
 _DENSE_ROWS: Final = 300
 _REFINE_ROUNDS: Final = 5
+_DIFFUSION: Final = 8
 
 
-def embedding(graph: Any, dims: int) -> Floats:
-    """Return the rows in the space of the leading eigenvectors, float64 (n, dims), unit rows.
+def embedding(graph: Any, dims: int, least: int) -> Floats:
+    """Return the rows in the space of the leading eigenvectors, float64, unit rows.
 
     Of D^-1/2 W D^-1/2, as in Ng, Jordan and Weiss, "On spectral clustering", 2002. A fixed start
-    vector, and distances do not care for the eigenvectors' signs.
+    vector, and distances do not care for the eigenvectors' signs. With `dims` below `least` so
+    many are taken, the further ones by the 8th power of how their eigenvalue compares (as in a
+    diffusion map; Coifman and Lafon, 2006): where `dims` clear groups exist they vanish.
     """
     from scipy.sparse import diags_array
 
     n = graph.shape[0]
     scale = diags_array(1.0 / np.sqrt(np.asarray(graph.sum(axis=1)).ravel()))
     normalised = (scale @ graph @ scale).tocsr()
-    dims = min(dims, n)
-    if n <= max(_DENSE_ROWS, 4 * dims):
+    wanted = min(max(dims, least), n)
+    if n <= max(_DENSE_ROWS, 4 * wanted):
         from scipy.linalg import eigh
 
-        found = eigh(normalised.toarray(), subset_by_index=(n - dims, n - 1))[1]
+        values, found = eigh(normalised.toarray(), subset_by_index=(n - wanted, n - 1))
     else:
-        found = _leading(normalised, dims)
+        values, found = _leading(normalised, wanted)
+    if dims < wanted:
+        last = np.sort(values)[-dims]
+        faded = np.clip(values / max(last, 1e-6), 0, 1) ** _DIFFUSION
+        found = found * np.where(values >= last, 1.0, faded)
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
     space: Floats = found / np.maximum(lengths, 1e-12)
     return space
 
 
-def _leading(normalised: Any, dims: int) -> Floats:
+def _leading(normalised: Any, dims: int) -> tuple[Floats, Floats]:
     from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
     n = normalised.shape[0]
     # ARPACK draws its first vector, and new ones when it runs into a corner.
     fixed = {"v0": np.random.default_rng(0).uniform(-1, 1, n), "rng": np.random.default_rng(0)}
     try:
-        found: Floats = eigsh(normalised, dims, which="LA", tol=1e-5, **fixed)[1]
+        values, found = eigsh(normalised, dims, which="LA", tol=1e-5, **fixed)
     except ArpackNoConvergence:
         # Eigenvalues that crowd together: a wider search separates them.
         wide = min(n, 6 * dims + 40)
-        found = eigsh(normalised, dims, which="LA", tol=1e-3, ncv=wide, **fixed)[1]
-    return found
+        values, found = eigsh(normalised, dims, which="LA", tol=1e-3, ncv=wide, **fixed)
+    return values, found
 
 
 def refined(graph: Any, labels: Labels, k: int) -> Labels:

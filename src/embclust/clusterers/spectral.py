@@ -100,7 +100,7 @@ class SpectralClusterer:
         if k == 1:
             return np.zeros(len(base), dtype=np.int32)
         graph, pieces = linked(affinity(nearest_rows(base, base, near, same=True)), base)
-        space = embedding(graph, max(k, _LEAST_DIMS))
+        space = embedding(graph, k, _LEAST_DIMS)
         self.details |= {"neighbours": near, "pieces": pieces, "dimensions": space.shape[1]}
         fresh = refined(graph, self._kmeans(space, k, None), k)
         if start is None:
