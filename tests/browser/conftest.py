@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ def browser() -> Iterator[Browser]:
     """A headless Chromium with WebGL in software."""
     playwright = pytest.importorskip("playwright.sync_api")
     if chromium() is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs Chromium or Chrome")
         pytest.skip("no Chromium on this machine")
     with playwright.sync_playwright() as driver:
         made = launch(driver)
