@@ -315,7 +315,7 @@ def test_a_page_says_what_was_made_from_what(monkeypatch: pytest.MonkeyPatch) ->
     assert silhouettes == pytest.approx(kept, abs=0.01)
     assert told["Collection"] == "title"
     assert told["Encoder"].startswith("hashing/text")
-    assert (told["Points"], told["Clusters"]) == ("30", "3 (kmeans)")
+    assert (told["Points"], told["Clusters"]) == ("30", "3 (spectral)")
     assert (told["Made"], told["embclust"]) == ("2023-11-14", __version__)
     assert "Unclustered" not in told
     assert data["warnings"] == []

@@ -66,7 +66,7 @@ def test_an_option_of_another_kind_says_so() -> None:
     own = set(plugins.options_of("clusterer", "spectral").model_fields)
     other = next(n for n in plugins.options_of("clusterer", "hdbscan").model_fields if n not in own)
     text = refusal(sets=[f"cluster.{other}=5"])
-    assert "It is an option of kind 'hdbscan', not of 'kmeans'" in text or "Did you mean" in text
+    assert "It is an option of kind 'hdbscan', not of 'spectral'" in text or "Did you mean" in text
     assert "--kind hdbscan" in text or "Did you mean" in text
 
 

@@ -22,11 +22,15 @@ def make_report(
     used: Mapping[str, Any],
     figures: Mapping[str, Any],
     matching: Matching | None,
+    method: Mapping[str, Any],
     *,
     artifact: str,
     seconds: float,
 ) -> ClusterReport:
-    """Return the report. `figures`: as `quality.figures` makes them."""
+    """Return the report. `figures`: as `quality.figures` makes them, with `auto` and `notes`.
+
+    `method`: what the clusterer says of how it went.
+    """
     sizes = {number: figures["per_cluster"][str(number)]["size"] for number in clustering.numbers}
     by_size = sorted(sizes, key=lambda number: (-sizes[number], number))
     return ClusterReport(
@@ -43,7 +47,7 @@ def make_report(
         details={
             "auto": figures["auto"],
             "matched": matching.as_json() if matching is not None else None,
-            "method": figures["method"],
+            "method": dict(method),
             "noise_share": figures["noise_share"],
             "per_cluster": figures["per_cluster"],
             "settings": dict(used),
