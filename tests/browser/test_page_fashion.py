@@ -140,7 +140,7 @@ def test_the_card_of_a_point_has_its_own_photograph(
         page = viewer.page
         assert page.locator("main.map").get_attribute("data-lit") == "1500"
         places = viewer.places(found.places(dims))
-        rows = [row for row in lonely(places, 14) if not viewer.covered(places[row])]
+        rows = [row for row in lonely(places, 10) if not viewer.covered(places[row])]
         assert len(rows) >= 10
         likeness = []
         for row in rows[:: max(1, len(rows) // 10)][:10]:

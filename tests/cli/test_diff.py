@@ -123,6 +123,7 @@ def test_conditions_that_cannot_be_read(conditions: str, words: tuple[str, ...])
 
 
 def test_nothing_to_compare() -> None:
+    run("diff", "--collection", "titel").refused(2, "No collection named 'titel'", "title")
     run("diff").refused(2, "no clusters to compare", "embclust cluster --collection title")
     good("cluster", "--k", 2)
     run("diff").refused(2, "no earlier run", "run 1")

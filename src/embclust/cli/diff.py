@@ -9,7 +9,7 @@ import typer
 
 from embclust.cli.console import Console, clean, print_json, table
 from embclust.cli.options import Collection, ConfigFile, Json, Set, WorkspaceFolder
-from embclust.cli.session import load_settings, open_session, pick_collection
+from embclust.cli.session import load_settings, open_session, pick_collection, require_known
 from embclust.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def diff(
     limits = [] if fail_on is None else parse_limits(fail_on)
     loaded = load_settings(config, {"workspace": workspace}, set_)
     with open_session(loaded) as session:
-        report = run_diff(session.workspace, pick_collection(session, collection), against)
+        chosen = pick_collection(session, collection)
+        require_known(session, chosen)
+        report = run_diff(session.workspace, chosen, against)
     report = replace(report, failed=broken_limits(report, limits))
     code = 1 if report.failed else 0
     if json:

@@ -156,9 +156,9 @@ def _show(report: IndexReport, console: Console, file: TextIO, workspace: Path |
     for warning in report.warnings:
         console.warn(warning)
     if report.duplicates:
-        console.note(f"{report.duplicates} duplicate rows were merged.")
+        console.note(f"Duplicate rows merged: {report.duplicates}.")
     if report.rejected_rows:
-        console.note(f"{report.rejected_rows} lines of the table could not be read.")
+        console.note(f"Lines of the table that could not be read: {report.rejected_rows}.")
     if report.failures_file:
         console.note(f"What failed, and why: {report.failures_file}")
     console.note(f"{report.seconds:.1f} s, {report.items_per_second:.1f} new vectors a second.")

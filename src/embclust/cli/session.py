@@ -91,6 +91,17 @@ def pick_collection(session: Session, wanted: str | None) -> str:
     )
 
 
+def require_known(session: Session, collection: str) -> None:
+    """Raise CollectionNotFoundError where neither the ledger nor a result knows the name.
+
+    Results alone are there of another program's collection.
+    """
+    known = {found.name for found in session.ledger.collections()} if session.ledger else set()
+    folder = session.workspace.collection_folder(collection)
+    if collection not in known and not folder.is_dir():
+        raise CollectionNotFoundError(collection, sorted(known))
+
+
 def require_ledger(session: Session, collection: str) -> Ledger:
     """The ledger, for commands that need a collection in it."""
     known = [found.name for found in session.ledger.collections()] if session.ledger else []
