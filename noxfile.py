@@ -83,7 +83,8 @@ def viewer(session: nox.Session) -> None:
 @nox.session
 def browser(session: nox.Session) -> None:
     """Drive the page in a real Chromium; write screenshots/."""
-    _run(session, "pytest", *(session.posargs or ["-m", "browser"]))
+    chosen = session.posargs or ["-m", "browser", "-n", "2", "--dist", "loadfile"]
+    _run(session, "pytest", *chosen)
 
 
 @nox.session
