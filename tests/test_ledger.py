@@ -189,3 +189,37 @@ def test_a_reader_is_not_blocked_by_a_writer(ledger: Ledger) -> None:
         ).fetchone()
         reader.close()
     assert count == (1,)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from embclust.ledger import open_ledger
+from tests.test_ledger import fill
+for n in range(1, 60):
+    ledger = open_ledger(Path(sys.argv[1]), create=True)
+    fill(ledger, [f"r{i:05d}" for i in range(n * 100)])
+    ledger.close()
+"""
+
+
+def test_rows_that_another_process_adds_meanwhile_do_not_show_halfway(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = open_ledger(path, create=True)
+    assert ledger is not None
+    fill(ledger, ["r00000"])
+    root = Path(__file__).parents[1]
+    paths = os.pathsep.join([str(root), str(root / "src")])
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], env={**os.environ, "PYTHONPATH": paths}
+    ) as writer:
+        sizes = set()
+        while writer.poll() is None:
+            collection = ledger.collection("c")
+            assert collection is not None
+            found = ledger.embeddings(collection)
+            assert len(found.ids) == len(found.vectors) == len(found.fields)
+            assert np.allclose(np.linalg.norm(found.vectors, axis=1), 1, atol=1e-5)
+            sizes.add(len(found.ids))
+    assert writer.returncode == 0
+    assert len(sizes) > 3, "it was read while it grew"

@@ -128,6 +128,9 @@ def test_the_plug_in_of_the_docs_works(
     words = ["apple", "pear", "plum", "12345", "Apple"]
     write_csv(Path("words.csv"), [{"id": str(i), "word": word} for i, word in enumerate(words)])
     assert main(["index", "letters.yaml"]) == 0
+    again = re.search(r"^Next: embclust (.*)$", capsys.readouterr().err, re.MULTILINE)
+    assert again is not None
+    assert main([*shlex.split(again[1]), "--k", "2"]) == 0
     assert main(["cluster", "--collection", "word", "--k", "2"]) == 0
     shown = capsys.readouterr()
     assert "no letters in it" in Path(".embclust/failures/words.jsonl").read_text("utf-8")

@@ -114,6 +114,22 @@ class Ledger:
                     raise explain(error, self.path) from error
                 raise
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let every query of the block see the ledger as it was at the first of them.
+
+        Another process may be writing.
+        """
+        with self.lock:
+            if self.db.in_transaction:
+                yield
+                return
+            self.db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self.db.execute("ROLLBACK")
+
     def rows(self, sql: str, *values: Any) -> list[Any]:
         """Run a query and return all its rows."""
         with self.lock:
@@ -256,7 +272,7 @@ class Ledger:
 
     def embeddings(self, collection: Collection) -> Embeddings:
         """Every row on the map, sorted by id: float32 (n, dim) unit rows."""
-        with self.lock:
+        with self.snapshot():
             n = self.counts(collection).get("ok", 0)
             ids: list[str] = []
             fields: list[dict[str, Scalar]] = []

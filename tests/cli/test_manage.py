@@ -157,3 +157,10 @@ def test_an_index_elsewhere_is_forgotten_by_the_next_one() -> None:
     found = good("config", "show", "--collection", "title", "--json").json["settings"]
     assert found["store.path"]["from"] == "default"
     assert good("check", "--full").code == 0
+
+
+def test_init_reads_another_encoding() -> None:
+    Path("t.csv").write_bytes("id,title\n1,Schuh für groß\n2,Hut für klein\n".encode("cp1252"))
+    run("init", "t.csv").refused(2, "not UTF-8")
+    run("init", "t.csv", "--encoding", "nonsense").refused(2, "nonsense")
+    assert "cp1252" in Path(good("init", "t.csv", "--encoding", "cp1252").out.strip()).read_text()

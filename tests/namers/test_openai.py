@@ -251,7 +251,8 @@ def test_blanks_around_address_and_key_are_no_error() -> None:
 
 def test_openai_itself_wants_a_key_and_a_local_server_none() -> None:
     with pytest.raises(SettingsError, match="OPENAI_API_KEY"):
-        OpenAINamer(OpenAINamer.Options())
+        OpenAINamer(OpenAINamer.Options()).name([sample(1, SHOP[0])])
+    assert OpenAINamer(OpenAINamer.Options()).plan([sample(1, SHOP[0])]).calls
     with running(lambda _: GOOD) as stub:
         options = OpenAINamer.Options(base_url=stub.url)
         assert OpenAINamer(options).name([sample(1, SHOP[0])]) == {1: ["Good Name"]}

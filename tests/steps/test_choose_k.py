@@ -223,3 +223,9 @@ def test_a_few_more_rows_keep_k_and_fresh_looks_again(workspace: Workspace) -> N
 def test_an_unsettled_k_is_refused_by_the_clusterer_itself() -> None:
     with pytest.raises(UsageError, match="auto"):
         stability.clustered("kmeans", {"k": "auto"}, np.eye(4, dtype=np.float32), 0)
+
+
+def test_what_is_not_stable_itself_is_no_reason_to_look_on() -> None:
+    table = [line(2, 0.2, 0.7), line(3, 0.4, 0.9), line(4, 0.6, 0.7), line(5, 0.3, 0.6)]
+    choice = decide(table, 1000, 1000)
+    assert (choice.k, choice.structure) == (3, "clear")

@@ -16,6 +16,7 @@ from embclust.cli.session import load_settings, open_session
 from embclust.cli.signals import finish_batch
 
 if TYPE_CHECKING:
+    from embclust.config import Settings
     from embclust.data import IndexReport
 
 __all__ = ["index"]
@@ -124,7 +125,9 @@ def index(
         report = replace(report, exit_code=128 + stop.signum)
     if json:
         print_json(report_json(report))
-    _show(report, console, sys.stderr if json else sys.stdout, workspace)
+    known_by = config if _has_plugins_beside_it(loaded.settings) else None
+    again = _again(report, known_by, workspace)
+    _show(report, console, sys.stderr if json else sys.stdout, again)
     return report.exit_code
 
 
@@ -145,7 +148,7 @@ def _images(given: list[str] | None) -> object:
     return given
 
 
-def _show(report: IndexReport, console: Console, file: TextIO, workspace: Path | None) -> None:
+def _show(report: IndexReport, console: Console, file: TextIO, again: str) -> None:
     """The closing summary: adds up, and says what to run next."""
     heads = ("collection", "rows", *_COUNTS, "gone", "now in it")
     rows = [
@@ -162,14 +165,24 @@ def _show(report: IndexReport, console: Console, file: TextIO, workspace: Path |
     if report.failures_file:
         console.note(f"What failed, and why: {report.failures_file}")
     console.note(f"{report.seconds:.1f} s, {report.items_per_second:.1f} new vectors a second.")
-    console.note(_next(report, workspace))
+    console.note(again)
 
 
-def _next(report: IndexReport, workspace: Path | None) -> str:
+def _again(report: IndexReport, config: Path | None, workspace: Path | None) -> str:
+    """What to run next."""
     if report.exit_code > 128 or any(one.pending for one in report.collections):
         return "Not finished: run the same command again to go on from here."
     if report.exit_code == 3:
         return "Too many rows failed (--max-failures); what could be indexed is indexed."
     shown = next((one.collection for one in report.collections if one.count), None)
-    where = f" --workspace {shlex.quote(str(workspace))}" if workspace else ""
-    return f"Next: embclust plot --collection {shown}{where}" if shown else "Nothing was indexed."
+    if shown is None:
+        return "Nothing was indexed."
+    words = ["embclust", "plot", *([str(config)] if config else []), "--collection", shown]
+    words += ["--workspace", str(workspace)] if workspace else []
+    return f"Next: {shlex.join(words)}"
+
+
+def _has_plugins_beside_it(settings: Settings) -> bool:
+    """Whether a kind comes from outside: its module is found by way of the config's folder."""
+    sections = (*settings.encoders.__dict__.values(), settings.store, settings.cluster)
+    return any(":" in one.kind for one in (*sections, settings.project, settings.name))

@@ -89,8 +89,14 @@ def drop(
 
     loaded = load_settings(None, {"workspace": workspace}, set_)
     with open_session(loaded, lock=wait or 0) as session:
+        results = session.workspace.collection_folder(collection)
+        known = session.ledger.collection(collection) if session.ledger else None
+        if known is None and results.is_dir():
+            # Another program's collection: what embclust made of it goes, its store stays.
+            shutil.rmtree(results)
+            _dropped(collection, json=bool(json))
+            return 0
         ledger = require_ledger(session, collection)
-        known = ledger.collection(collection)
         assert known is not None
         loaded = load_settings(None, {"workspace": workspace}, set_, known.remembered, collection)
         store = open_store(loaded.settings, session.workspace, collection)
@@ -103,12 +109,16 @@ def drop(
         finally:
             store.close()
         ledger.drop(known)
-        shutil.rmtree(session.workspace.collection_folder(collection), ignore_errors=True)
+        shutil.rmtree(results, ignore_errors=True)
+    _dropped(collection, json=bool(json))
+    return 0
+
+
+def _dropped(collection: str, *, json: bool) -> None:
     if json:
         print_json({"collection": collection, "dropped": True})
     else:
         Console().note(f"Dropped '{collection}'.")
-    return 0
 
 
 def init(
@@ -116,12 +126,16 @@ def init(
     out: Annotated[
         Path | None, typer.Option("--out", help="Where the config goes; beside the table if unset.")
     ] = None,
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", help="The table's text encoding, e.g. cp1252.")
+    ] = None,
     json: Json = None,
 ) -> int:
     """Write a commented YAML config for a table, with guesses for its columns."""
     from embclust.steps.init import write_config
 
-    path = write_config(source, out)
+    settings = load_settings(None, {"source.encoding": encoding}, None).settings
+    path = write_config(source, out, encoding=settings.source.encoding)
     if json:
         print_json({"config": str(path)})
     else:

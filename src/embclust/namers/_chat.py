@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from embclust.namers._prompt import Messages
 
-__all__ = ["Chat", "ChatError", "Dialect", "checked_key", "checked_url", "host_of"]
+__all__ = ["Chat", "ChatError", "Dialect", "checked_key", "checked_url", "host_of", "require_key"]
 
+NO_KEY: Final = "none"
+"""A local server takes any key; the library insists on one."""
 DEFAULT_URL: Final = "https://api.openai.com/v1"
 _KEY_LIKE: Final = re.compile(r"\b(?:sk|gsk|xai)[-_][\w*.-]{4,}|\bBearer\s+\S+", re.IGNORECASE)
 _NOT_UNDERSTOOD: Final = (400, 422, 501)
@@ -108,19 +110,23 @@ def checked_url(url: str | None) -> str:
     return stripped
 
 
-def checked_key(key: str | None, url: str) -> str:
-    """Return the key without surrounding blanks and line ends.
+def require_key(key: str, url: str) -> None:
+    """Raise SettingsError where OpenAI itself is to be asked without a key."""
+    if key == NO_KEY and urlsplit(url).hostname == urlsplit(DEFAULT_URL).hostname:
+        raise SettingsError(
+            "name.api_key is not set, and OpenAI's server wants one.",
+            "Set OPENAI_API_KEY in the environment, or name.base_url to a local server.",
+        )
 
-    Raises SettingsError when it cannot be sent, or is missing where OpenAI itself is asked.
+
+def checked_key(key: str | None) -> str:
+    """Return the key without surrounding blanks and line ends; "none" where there is none.
+
+    Raises SettingsError when it cannot be sent.
     """
     stripped = (key or "").strip()
     if not stripped:
-        if urlsplit(url).hostname == urlsplit(DEFAULT_URL).hostname:
-            raise SettingsError(
-                "name.api_key is not set, and OpenAI's server wants one.",
-                "Set OPENAI_API_KEY in the environment, or name.base_url to a local server.",
-            )
-        return "none"  # a local server takes any; the library insists on one
+        return NO_KEY
     if not stripped.isascii() or not stripped.isprintable() or " " in stripped:
         raise SettingsError(
             "name.api_key holds a character that cannot be in a key.",

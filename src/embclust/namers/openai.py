@@ -12,7 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from embclust.data import NamingCall, NamingPlan
 from embclust.namers import _prompt
-from embclust.namers._chat import DEFAULT_URL, Chat, checked_key, checked_url, host_of
+from embclust.namers._chat import (
+    DEFAULT_URL,
+    Chat,
+    checked_key,
+    checked_url,
+    host_of,
+    require_key,
+)
 from embclust.namers._stage import Stage
 from embclust.namers.keywords import KeywordsNamer
 from embclust.names import NAME_LIMIT, clean_name
@@ -48,7 +55,8 @@ class OpenAINamer:
     unknown model, three failures in a row) is not asked again, and the whole stage ends at the
     deadline. Answers are kept in the memory as they come; what is in it is not asked again.
 
-    Raises SettingsError at construction for an address or a key that cannot be used.
+    Raises SettingsError at construction for an address or a key that cannot be used, and before
+    the first question where OpenAI itself is to be asked without a key.
     """
 
     needs: ClassVar = ("memory", "contact_sheet", "advance")
@@ -110,7 +118,7 @@ class OpenAINamer:
         self._options = options
         self._url = checked_url(options.base_url)
         secret = options.api_key.get_secret_value() if options.api_key is not None else None
-        self._key = checked_key(secret, self._url)
+        self._key = checked_key(secret)
         self._memory = memory
         self._contact_sheet = contact_sheet
         self._advance = advance
@@ -154,6 +162,7 @@ class OpenAINamer:
     def _ask(self, questions: dict[int, _Question], ends: float) -> dict[int, list[str]]:
         import openai
 
+        require_key(self._key, self._url)
         o = self._options
         client = openai.OpenAI(api_key=self._key, base_url=self._url, max_retries=o.retries)
         chat = Chat(

@@ -169,7 +169,7 @@ def decide(table: Sequence[Candidate], n: int, rows: int, before: Choice | None 
         if before is not None and before.structure == structure and before.k in still:
             why = f"k = {before.k} of the last run is kept: {_figures(table, before.k)}."
             return Choice(before.k, structure, True, why, rows, list(table))
-        good = [one for one in _reached(table, limits) if not _next_gains(table, one)]
+        good = [one for one in _reached(table, limits) if not _next_gains(table, one, limits)]
         if good:
             why = _REASONS[structure].format(k=good[0].k, figures=_figures(table, good[0].k))
             return Choice(good[0].k, structure, False, why, rows, list(table))
@@ -187,17 +187,17 @@ _REASONS: Final[dict[Structure, str]] = {
 
 def _reached(table: Sequence[Candidate], limits: Limits) -> list[Candidate]:
     """Return the lines that reach the limits, smallest k first."""
-    stable = [
-        one
-        for one in table
-        if one.stability >= limits.stability and one.beyond_chance >= limits.beyond_chance
-    ]
+    stable = [one for one in table if _is_stable(one, limits)]
     best = max((one.score for one in stable), default=0.0)
     return [one for one in stable if one.score >= limits.of_best * best]
 
 
-def _next_gains(table: Sequence[Candidate], one: Candidate) -> bool:
-    following = table[table.index(one) + 1 :][:2]
+def _is_stable(one: Candidate, limits: Limits) -> bool:
+    return one.stability >= limits.stability and one.beyond_chance >= limits.beyond_chance
+
+
+def _next_gains(table: Sequence[Candidate], one: Candidate, limits: Limits) -> bool:
+    following = [other for other in table[table.index(one) + 1 :][:2] if _is_stable(other, limits)]
     return any(other.score > _GAIN * one.score for other in following)
 
 

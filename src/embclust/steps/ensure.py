@@ -38,7 +38,7 @@ def ensure_clusters(
     loaded = load_clustering(workspace, name)
     if stale is None and loaded is not None:
         return loaded[0]
-    _refuse_if(frozen, name, "clusters", stale or "there are none", "cluster")
+    _refuse_if(frozen, name, "clusters", stale or "there are none")
     progress.note(f"Clustering {name}: {stale}.")
     return run_cluster(name, source.embeddings, settings, workspace, progress=progress)[0]
 
@@ -61,7 +61,7 @@ def ensure_names(
     loaded = load_names(workspace, name, clustering)
     if stale is None and loaded is not None:
         return loaded, []
-    _refuse_if(frozen, name, "names", stale or "there are none", "name")
+    _refuse_if(frozen, name, "names", stale or "there are none")
     progress.note(f"Naming the clusters of {name}: {stale}.")
     names, report = run_name(
         name,
@@ -90,7 +90,7 @@ def ensure_maps(
     for each in dims:
         stale = layout_stale(workspace, name, source.embeddings, settings, each)
         if stale is not None:
-            _refuse_if(frozen, name, f"{each}D map", stale, "plot")
+            _refuse_if(frozen, name, f"{each}D map", stale)
             progress.note(f"Laying out {name} in {each}D: {stale}.")
     return run_project(name, source.embeddings, settings, workspace, dims, progress)
 
@@ -102,9 +102,9 @@ def default_text_fields(source: Source) -> list[str]:
     return []
 
 
-def _refuse_if(frozen: bool, collection: str, what: str, why: str, command: str) -> None:
+def _refuse_if(frozen: bool, collection: str, what: str, why: str) -> None:
     if frozen:
         raise FrozenError(
             f"--frozen: the {what} of '{collection}' would have to be made ({why}).",
-            f"Run `embclust {command} --collection {collection}` without --frozen.",
+            "Run the same command without --frozen.",
         )

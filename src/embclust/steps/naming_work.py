@@ -105,7 +105,7 @@ def used_settings(
     for name, value in settings.name.options().items():
         if isinstance(value, Path) and value.is_file():  # such as a word list: its content counts
             values[name] = f"{value} ({hashlib.sha256(value.read_bytes()).hexdigest()[:12]})"
-    return {**values, "text_fields": fields}, fields
+    return {**values, "fields": fields}, fields
 
 
 def gone_edits(work: Work) -> list[str]:

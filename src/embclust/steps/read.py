@@ -100,7 +100,9 @@ def _scan(
                 bar.advance(len(batch.items))
     finally:
         store.close()
-    vectors = np.concatenate(parts) if parts else np.empty((0, info.dim), np.float32)
+    if not ids:
+        return Source(info, Embeddings([], np.empty((0, 0), np.float32), []), "", True, [], [])
+    vectors = np.concatenate(parts)
     bad = bad_rows(vectors)
     notes = [f"{len(bad)} rows have no usable vector and are left out."] if bad else []
     keep = [i for i in sorted(range(len(ids)), key=ids.__getitem__) if i not in bad]
