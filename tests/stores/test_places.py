@@ -54,15 +54,18 @@ def test_opening_and_closing_leaks_nothing(tmp_path: Path) -> None:
     store.create(info("shoes"))
     store.upsert(batch([str(i) for i in range(1500)]))
     store.close()
-    after: list[tuple[int, int]] = []
+    files, threads = [], []
     for _ in range(20):
         store = embedded(tmp_path / "chroma")
         store.upsert(batch(["0"]))
         assert store.info().count == 1500
         assert len(store.query(vectors(1)[0], 3)) == 3
         store.close()
-        after.append((len(list(Path("/proc/self/fd").iterdir())), threading.active_count()))
-    assert after[-1] <= after[1]
+        files.append(len(list(Path("/proc/self/fd").iterdir())))
+        threads.append(threading.active_count())
+    # Chroma's own threads close some files a moment later; what leaked would stay, and add up.
+    assert min(files[-5:]) <= min(files[:5])
+    assert min(threads[-5:]) <= min(threads[:5])
 
 
 def test_two_collections_of_one_folder_are_open_at_once(tmp_path: Path) -> None:
