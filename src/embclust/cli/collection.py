@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from embclust.cli.console import Console
 from embclust.cli.session import Session, load_settings, open_session, pick_collection
-from embclust.errors import UsageError
+from embclust.errors import UsageError, near_fields
 
 if TYPE_CHECKING:
     from embclust.data import Clustering
@@ -166,8 +165,7 @@ def check_text_fields(source: Source, wanted: list[str] | None) -> None:
     fields = {field for row in source.embeddings.fields for field in row}
     for field in wanted or []:
         if field not in fields:
-            near = difflib.get_close_matches(field, fields, n=3) or sorted(fields)[:10]
             raise UsageError(
                 f"--text-field: no row of '{source.info.collection}' has a field '{field}'.",
-                f"Fields like it: {', '.join(near)}.",
+                f"Fields like it: {', '.join(near_fields(field, fields))}.",
             )

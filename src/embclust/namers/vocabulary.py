@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from embclust.errors import SettingsError
+from embclust.errors import SettingsError, guess_field
 from embclust.namers._words import fold
 from embclust.names import NAME_LIMIT, clean_name
 
@@ -149,10 +148,8 @@ def _column(samples: Sequence[ClusterSample], field: str) -> list[str]:
     }
     if not values:
         known = list(dict.fromkeys(name for s in samples for row in s.fields for name in row))
-        near = difflib.get_close_matches(field, known, n=1)
         raise SettingsError(
-            f"name.vocabulary_field: no row has a field '{field}'.",
-            f"Did you mean '{near[0]}'?" if near else f"Fields: {', '.join(known[:20])}.",
+            f"name.vocabulary_field: no row has a field '{field}'.", guess_field(field, known)
         )
     return sorted(values)
 

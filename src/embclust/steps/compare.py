@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embclust.errors import UsageError
+from embclust.errors import UsageError, near_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,8 +47,8 @@ def check_column(fields: Sequence[Mapping[str, Scalar]], column: str, collection
     """Raise UsageError, naming columns like it, for one that no row has a value in."""
     if any(_label(row, column) for row in fields):
         return
-    there = sorted({name for row in fields for name in row})
-    near = difflib.get_close_matches(column, there, n=3) or there[:10]
+    there = {name for row in fields for name in row}
+    near = near_fields(column, there)
     hint = f"Columns like it: {', '.join(near)}." if near else "Its rows have no columns at all."
     if column in there:
         raise UsageError(f"--compare: column '{column}' of '{collection}' is empty.", hint)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embclust.errors import BadInputError, UsageError
+from embclust.errors import BadInputError, UsageError, near_fields
 from embclust.fetch import Fetched, FetchJob, Outcome, fetch_all, source_key
 from embclust.images import content_key, load_picture, thumbnail
 from embclust.redact import redact
@@ -42,10 +41,9 @@ def choose_image_field(source: Source, wanted: str | None) -> str | None:
     if wanted is not None:
         if wanted in fields or wanted in source.image_fields:
             return wanted
-        near = difflib.get_close_matches(wanted, fields, n=3) or sorted(fields)[:10]
         raise UsageError(
             f"plot.image_field: no row of '{source.info.collection}' has a field '{wanted}'.",
-            f"Fields like it: {', '.join(near)}.",
+            f"Fields like it: {', '.join(near_fields(wanted, fields))}.",
         )
     if source.modality == "image":
         return source.info.field

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from embclust.data import Clustering, ClusterSample, Embeddings
-from embclust.errors import UsageError
+from embclust.errors import UsageError, guess_field
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,9 +42,7 @@ def naming_fields(
     known = list(dict.fromkeys(name for row in embeddings.fields for name in row))
     for name in chosen:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            guess = f"Did you mean '{near[0]}'?" if near else f"Fields: {', '.join(known[:20])}."
-            raise UsageError(f"{key}: no row has a field '{name}'.", guess)
+            raise UsageError(f"{key}: no row has a field '{name}'.", guess_field(name, known))
     if chosen:
         return list(chosen)
     present = [name for name in defaults if name in known]
