@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Sparse = Any  # scipy.sparse.csr_array, which has no types
 
-__all__ = ["affinity", "linked", "nearest_rows", "neighbours_for", "vote"]
+__all__ = ["affinity", "joined", "linked", "nearest_rows", "neighbours_for", "vote"]
 
 _CELLS: Final = 8_000_000
 """So many similarities are held at once per thread (32 MB, and twice that to sort them)."""
@@ -56,6 +56,15 @@ def nearest_rows(queries: Vectors, base: Vectors, count: int, *, same: bool) -> 
     return found
 
 
+def joined(neighbours: NDArray[np.intp]) -> Sparse:
+    """Return who has whom as a neighbour, csr (n, n) of ones."""
+    from scipy.sparse import csr_array
+
+    n, count = neighbours.shape
+    own = np.repeat(np.arange(n), count)
+    return csr_array((np.ones(n * count), (own, neighbours.ravel())), shape=(n, n))
+
+
 def affinity(neighbours: NDArray[np.intp]) -> Sparse:
     """Return the symmetric weights of the shared-neighbour graph, float64 csr (n, n).
 
@@ -65,13 +74,12 @@ def affinity(neighbours: NDArray[np.intp]) -> Sparse:
     half when only one has the other as a neighbour, so that rows near everything (hubs) weigh
     less.
     """
-    from scipy.sparse import csr_array, eye_array
+    from scipy.sparse import eye_array
 
     n, count = neighbours.shape
-    own = np.repeat(np.arange(n), count)
-    joined = csr_array((np.ones(n * count), (own, neighbours.ravel())), shape=(n, n))
-    around = (joined + eye_array(n, format="csr")).tocsr()
-    mutual = ((joined + joined.T) / 2).tocsr()
+    graph = joined(neighbours)
+    around = (graph + eye_array(n, format="csr")).tocsr()
+    mutual = ((graph + graph.T) / 2).tocsr()
     # Only the pairs that are joined are counted: all pairs that share one would be many more.
     mutual.sort_indices()
     left = np.repeat(np.arange(n), np.diff(mutual.indptr))

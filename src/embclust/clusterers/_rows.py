@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -10,11 +12,23 @@ from pydantic import Field
 from embclust.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from embclust.data import Labels, Vectors
 
-__all__ = ["K", "centres_of", "check_rows", "fixed_k", "polished", "renumber", "unit"]
+__all__ = [
+    "K",
+    "centres_of",
+    "check_rows",
+    "fewer_are_fine",
+    "fixed_k",
+    "polished",
+    "renumber",
+    "unit",
+    "usable",
+]
 
 K = Annotated[int, Field(ge=1)] | Literal["auto"]
 """How many clusters; `auto` leaves it to the step, which tries several and builds with one."""
@@ -49,6 +63,24 @@ def check_rows(vectors: NDArray[Any]) -> Vectors:
             "Encode those rows again with `embclust index --reencode`.",
         )
     return np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def usable(start: Vectors | None, k: int, rows: Vectors) -> Vectors | None:
+    """Return the last centres if there are as many as now, of the rows' length; else None."""
+    return start if start is not None and start.shape == (k, rows.shape[1]) else None
+
+
+@contextmanager
+def fewer_are_fine() -> Iterator[None]:
+    """Keep scikit-learn's k-means from warning of fewer distinct rows than clusters.
+
+    That is no fault of the caller: fewer clusters come back.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def unit(rows: NDArray[Any]) -> Vectors:

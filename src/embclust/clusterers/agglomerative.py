@@ -8,12 +8,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from embclust.clusterers._distinct import choose, describe, sample_warning, spread
-from embclust.clusterers._graph import linked, nearest_rows, neighbours_for
+from embclust.clusterers._graph import joined, linked, nearest_rows, neighbours_for
 from embclust.clusterers._rows import K, centres_of, check_rows, fixed_k, renumber
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from embclust.data import Labels, Vectors
 
 __all__ = ["AgglomerativeClusterer"]
@@ -96,20 +94,11 @@ class AgglomerativeClusterer:
         if self._options.linkage == "average":
             model = AgglomerativeClustering(k, metric="cosine", linkage="average")
         else:
-            graph, pieces = linked(_joined(nearest_rows(base, base, near, same=True)), base)
+            graph = joined(nearest_rows(base, base, near, same=True))
+            graph, pieces = linked(graph.maximum(graph.T).tocsr(), base)
             self.details |= {"neighbours": near, "pieces": pieces}
             model = AgglomerativeClustering(
                 k, connectivity=graph, linkage="ward", compute_full_tree=False
             )
         labels: Labels = model.fit(base.astype(np.float64)).labels_.astype(np.int32)
         return labels
-
-
-def _joined(neighbours: NDArray[np.intp]) -> Any:
-    """Return the symmetric graph of who is a neighbour of whom, csr (n, n) of ones."""
-    from scipy.sparse import csr_array
-
-    n, count = neighbours.shape
-    own = np.repeat(np.arange(n), count)
-    joined = csr_array((np.ones(n * count), (own, neighbours.ravel())), shape=(n, n))
-    return joined.maximum(joined.T).tocsr()

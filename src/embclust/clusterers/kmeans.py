@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from embclust.clusterers._rows import K, centres_of, check_rows, fixed_k, polished, renumber, unit
+from embclust.clusterers._rows import (
+    K,
+    centres_of,
+    check_rows,
+    fewer_are_fine,
+    fixed_k,
+    polished,
+    renumber,
+    unit,
+    usable,
+)
 
 if TYPE_CHECKING:
     from embclust.data import Labels, Vectors
@@ -59,9 +68,10 @@ class KMeansClusterer:
 
         rows = check_rows(vectors)
         k = fixed_k(self._options.k, len(rows))
-        warm = start is not None and start.shape == (k, rows.shape[1])
+        last = usable(start, k, rows)
+        warm = last is not None
         with threadpool_limits(limits=1):
-            init = self._start(rows, k, unit(start) if start is not None and warm else None)
+            init = self._start(rows, k, None if last is None else unit(last))
             labels = polished(rows, self._lloyd(rows, k, init), _POLISH_ITERATIONS)
             labels = renumber(labels, by_size=not warm)
             centres = centres_of(rows, labels)
@@ -71,7 +81,6 @@ class KMeansClusterer:
     def _lloyd(self, rows: Vectors, k: int, init: Vectors | None) -> Vectors:
         """Return the centres of the best run, float32 (k, d), not of unit length."""
         from sklearn.cluster import KMeans
-        from sklearn.exceptions import ConvergenceWarning
 
         model = KMeans(
             n_clusters=k,
@@ -81,9 +90,7 @@ class KMeansClusterer:
             random_state=self._options.seed,
             copy_x=True,
         )
-        with warnings.catch_warnings():
-            # Fewer distinct rows than k is no fault of the caller: fewer clusters come back.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with fewer_are_fine():
             centres: Vectors = model.fit(rows).cluster_centers_
         return centres
 

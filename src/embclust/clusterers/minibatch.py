@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from embclust.clusterers._rows import K, centres_of, check_rows, fixed_k, polished, renumber, unit
+from embclust.clusterers._rows import (
+    K,
+    centres_of,
+    check_rows,
+    fewer_are_fine,
+    fixed_k,
+    polished,
+    renumber,
+    unit,
+    usable,
+)
 
 if TYPE_CHECKING:
     from embclust.data import Labels, Vectors
@@ -59,9 +68,10 @@ class MiniBatchClusterer:
 
         rows = check_rows(vectors)
         k = fixed_k(self._options.k, len(rows))
-        warm = start is not None and start.shape == (k, rows.shape[1])
+        last = usable(start, k, rows)
+        warm = last is not None
         with threadpool_limits(limits=1):
-            begin = unit(start) if start is not None and warm else self._fit(rows, k)
+            begin = self._fit(rows, k) if last is None else unit(last)
             labels = renumber(polished(rows, begin, _ROUNDS), by_size=not warm)
             centres = centres_of(rows, labels)
         self.details = {"algorithm": "mini-batch", "warm_start": warm, "found": len(centres)}
@@ -70,7 +80,6 @@ class MiniBatchClusterer:
     def _fit(self, rows: Vectors, k: int) -> Vectors:
         """Return the centres the batches lead to, unit rows, float32 (up to k, d)."""
         from sklearn.cluster import MiniBatchKMeans
-        from sklearn.exceptions import ConvergenceWarning
 
         model = MiniBatchKMeans(
             n_clusters=k,
@@ -79,9 +88,7 @@ class MiniBatchClusterer:
             random_state=self._options.seed,
             compute_labels=False,
         )
-        with warnings.catch_warnings():
-            # Fewer distinct rows than k is no fault of the caller: fewer clusters come back.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with fewer_are_fine():
             model.fit(rows)
         return _apart(unit(model.cluster_centers_))
 

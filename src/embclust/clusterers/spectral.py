@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,7 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from embclust.clusterers._cuts import association, embedding, refined
 from embclust.clusterers._distinct import choose, describe, sample_warning, spread
 from embclust.clusterers._graph import affinity, linked, nearest_rows, neighbours_for
-from embclust.clusterers._rows import K, centres_of, check_rows, fixed_k, renumber
+from embclust.clusterers._rows import (
+    K,
+    centres_of,
+    check_rows,
+    fewer_are_fine,
+    fixed_k,
+    renumber,
+    usable,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,10 +91,9 @@ class SpectralClusterer:
         chosen = choose(rows, self._options.graph_rows, self._options.seed)
         self.warnings = sample_warning(chosen, "spectral")
         self.details = {"algorithm": "shared-neighbour graph, normalised cut", **describe(chosen)}
-        usable = start is not None and start.shape == (k, rows.shape[1])
         with threadpool_limits(limits=1):
             near = neighbours_for(len(chosen.rows), k, self._options.neighbours)
-            found = self._labels(rows[chosen.rows], k, near, start if usable else None)
+            found = self._labels(rows[chosen.rows], k, near, usable(start, k, rows))
             labels = renumber(spread(rows, chosen, found, k, near), by_size=True)
             centres = centres_of(rows, labels)
         self.details["found"] = len(centres)
@@ -118,7 +124,6 @@ class SpectralClusterer:
     def _kmeans(self, space: Floats, k: int, begin: Floats | None, rounds: int = 300) -> Labels:
         """Return the labels of the tightest of the random starts, or of going on from `begin`."""
         from sklearn.cluster import KMeans
-        from sklearn.exceptions import ConvergenceWarning
 
         model = KMeans(
             n_clusters=k,
@@ -127,9 +132,7 @@ class SpectralClusterer:
             max_iter=rounds,
             random_state=self._options.seed,
         )
-        with warnings.catch_warnings():
-            # Rows that lie on one another in the embedding can leave fewer than k clusters.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with fewer_are_fine():
             labels: Labels = model.fit(space).labels_.astype(np.int32)
         return labels
 
