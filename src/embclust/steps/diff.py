@@ -13,6 +13,7 @@ import numpy as np
 
 from embclust.errors import UsageError
 from embclust.steps import artefacts, names_file, tables
+from embclust.steps.cluster import CLUSTERS_FILE
 from embclust.steps.matching import relate
 from embclust.steps.stability import agreement
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ClusterChange", "DiffReport", "Limit", "broken_limits", "parse_limits", "run_diff"]
 
-_CLUSTERS_FILE: Final = "clusters.parquet"
 _MOST: Final = ("moved", "new", "gone", "split", "merged", "rows_new", "rows_gone")
 _LEAST: Final = ("ari",)
 _SHARES: Final = ("moved", "rows_new", "rows_gone")
@@ -154,7 +154,7 @@ def run_diff(workspace: Workspace, collection: str, against: int | None = None) 
 
     Raises UsageError when there are no clusters, no earlier run, or no such run (listing them).
     """
-    current = artefacts.read_artefact(workspace, collection, _CLUSTERS_FILE)
+    current = artefacts.read_artefact(workspace, collection, CLUSTERS_FILE)
     if current is None:
         raise UsageError(
             f"Collection '{collection}' has no clusters to compare.",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from embclust.ledger import Ledger
     from embclust.protocols import Encoder
 
-__all__ = ["Plan", "build_encoders", "check_collections", "make_plans", "renamed"]
+__all__ = ["Plan", "build_encoder", "build_encoders", "check_collections", "make_plans", "renamed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +63,24 @@ def renamed(plans: list[Plan], settings: Settings) -> list[str]:
 
 def build_encoders(settings: Settings, plans: list[Plan]) -> dict[Modality, Encoder]:
     """The encoders that the plans need; no model is loaded."""
-    sections = {"image": settings.encoders.image, "text": settings.encoders.text}
     return {
-        modality: plugins.build(
-            "encoder",
-            sections[modality].kind,
-            sections[modality].options(),
-            modality=modality,
-            device=settings.device,
-            base=Path(),
-        )
+        modality: build_encoder(settings, modality, modality)
         for modality in {plan.modality for plan in plans}
     }
+
+
+def build_encoder(settings: Settings, section: Modality, modality: Modality) -> Encoder:
+    """The encoder of one section of the settings; a model of pictures can have a text side."""
+    chosen = settings.encoders.image if section == "image" else settings.encoders.text
+    encoder: Encoder = plugins.build(
+        "encoder",
+        chosen.kind,
+        chosen.options(),
+        modality=modality,
+        device=settings.device,
+        base=Path(),
+    )
+    return encoder
 
 
 def check_collections(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,6 +27,7 @@ from embclust.steps.page_clusters import page_clusters
 from embclust.steps.pictures import Pictures, choose_image_field, find_pictures
 from embclust.steps.project import wanted_dims
 from embclust.steps.quality import load_quality
+from embclust.steps.read import short_id
 from embclust.workspace import make_folder, write_whole
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def run_plot(
     data = PageData(
         title=settings.plot.title or name,
         collection=name,
-        encoder=_short(source.info.encoder_id) or "made by another program",
+        encoder=short_id(source.info.encoder_id, "…") or "made by another program",
         ids=[clustering.ids[i] for i in drawn],
         layouts={each: made.layout.coords[drawn] for each, made in maps.items()},
         clusters=clustering.clusters[drawn],
@@ -140,11 +140,6 @@ def check_file(asked_by: str, file: Path) -> None:
         raise UsageError(f"{asked_by}: {place} is not a folder.", "Choose another place.")
     if not os.access(place, os.W_OK | os.X_OK):
         raise UsageError(f"{asked_by}: {place} cannot be written to.", "Choose another place.")
-
-
-def _short(encoder_id: str) -> str:
-    """The id as a headline shows it: eight digits of a hash tell weights apart."""
-    return re.sub(r"(sha256:[0-9a-f]{8})[0-9a-f]+", r"\1…", encoder_id)
 
 
 def _shown(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from embclust.protocols import Progress
     from embclust.workspace import Workspace
 
-__all__ = ["Source", "read_collection"]
+__all__ = ["Source", "read_collection", "short_id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +113,11 @@ def _scan(
         [fields[i] for i in keep],
     )
     return Source(info, embeddings, "", True, [], notes)
+
+
+def short_id(encoder_id: str, cut: str = "") -> str:
+    """An encoder's id as people read it: eight digits of a hash tell weights apart.
+
+    `cut` stands where digits were left out.
+    """
+    return re.sub(r"(sha256:[0-9a-f]{8})[0-9a-f]+", rf"\g<1>{cut}", encoder_id)

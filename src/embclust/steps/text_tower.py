@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embclust import plugins
 from embclust.errors import EncoderMismatchError, RefusedError, UsageError
 from embclust.ledger import open_ledger
+from embclust.steps.plans import build_encoder
+from embclust.steps.read import short_id
 from embclust.vectors import unit_rows
 
 if TYPE_CHECKING:
@@ -83,9 +82,9 @@ class TextTower:
             own = self._build(modality, modality)
             if own.encoder_id == made_by:
                 return self._text_side(own, modality)
-            others.append(_short(own.encoder_id))
+            others.append(short_id(own.encoder_id))
         raise EncoderMismatchError(
-            f"'{name}' was made by {_short(made_by)}, not by the settings' {' or '.join(others)},"
+            f"'{name}' was made by {short_id(made_by)}, not by the settings' {' or '.join(others)},"
             " and vectors of different models cannot be compared",
             "Give the config that it was indexed with.",
         )
@@ -95,23 +94,14 @@ class TextTower:
             return own
         if not getattr(own, "joint", False):
             raise RefusedError(
-                f"{_short(self._info.encoder_id)} has no text side to compare words with pictures;"
-                " index with encoders.image.kind open_clip for that"
+                f"{short_id(self._info.encoder_id)} has no text side to compare words with"
+                " pictures; index with encoders.image.kind open_clip for that"
             )
         return self._build("image", "text")
 
     def _build(self, section: Modality, modality: Modality) -> Encoder:
-        encoders = self._settings.encoders
-        chosen = encoders.image if section == "image" else encoders.text
         try:
-            encoder: Encoder = plugins.build(
-                "encoder",
-                chosen.kind,
-                chosen.options(),
-                modality=modality,
-                device=self._settings.device,
-                base=Path(),
-            )
+            encoder = build_encoder(self._settings, section, modality)
             encoder.encoder_id  # noqa: B018 - read from names and files, which may be gone
         except UsageError as error:
             # Not a mistake in this command: the namer cannot work, and others can.
@@ -140,12 +130,8 @@ class TextTower:
             ledger.close()
         if pinned and pinned[0][0] not in (None, loaded):
             raise EncoderMismatchError(
-                f"{_short(self._info.encoder_id)} now loads other weights ({_short(loaded)}) than"
-                f" those that made '{self._info.collection}' ({_short(pinned[0][0])})",
+                f"{short_id(self._info.encoder_id)} now loads other weights"
+                f" ({short_id(loaded)}) than those that made '{self._info.collection}'"
+                f" ({short_id(pinned[0][0])})",
                 "Pin the old revision.",
             )
-
-
-def _short(encoder_id: str) -> str:
-    """An encoder's id without most of a hash."""
-    return re.sub(r"(sha256:[0-9a-f]{8})[0-9a-f]+", r"\1", encoder_id)
