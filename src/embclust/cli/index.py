@@ -184,5 +184,6 @@ def _again(report: IndexReport, config: Path | None, workspace: Path | None) -> 
 
 def _has_plugins_beside_it(settings: Settings) -> bool:
     """Whether a kind comes from outside: its module is found by way of the config's folder."""
-    sections = (*settings.encoders.__dict__.values(), settings.store, settings.cluster)
-    return any(":" in one.kind for one in (*sections, settings.project, settings.name))
+    encoders = settings.encoders
+    families = (settings.store, settings.cluster, settings.project, settings.name)
+    return any(":" in one.kind for one in (encoders.image, encoders.text, *families))

@@ -6,14 +6,19 @@ import json as json_module
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from embclust.cli.console import Console, print_json, table
 from embclust.cli.options import ConfigFile, Json, Set, Wait, WorkspaceFolder
-from embclust.cli.session import load_settings, open_session, require_ledger
+from embclust.cli.session import load_settings, open_session, require_known, require_ledger
 from embclust.errors import CollectionNotFoundError
+
+if TYPE_CHECKING:
+    from embclust.config import Settings
+    from embclust.ledger import Ledger
+    from embclust.workspace import Workspace
 
 __all__ = ["config_app", "drop", "init", "list_collections"]
 
@@ -85,40 +90,39 @@ def drop(
     json: Json = None,
 ) -> int:
     """Remove a collection from ledger, store and results. Vectors stay for reuse until `gc`."""
-    from embclust.steps.sync import open_store, store_damage
-
     loaded = load_settings(None, {"workspace": workspace}, set_)
     with open_session(loaded, lock=wait or 0) as session:
-        results = session.workspace.collection_folder(collection)
+        require_known(session, collection)
         known = session.ledger.collection(collection) if session.ledger else None
-        if known is None and results.is_dir():
-            # Another program's collection: what embclust made of it goes, its store stays.
-            shutil.rmtree(results)
-            _dropped(collection, json=bool(json))
-            return 0
-        ledger = require_ledger(session, collection)
-        assert known is not None
-        loaded = load_settings(None, {"workspace": workspace}, set_, known.remembered, collection)
-        store = open_store(loaded.settings, session.workspace, collection)
-        try:
-            # A damaged store is not opened: the next sync puts it aside as a whole.
-            if store_damage(ledger, loaded.settings, session.workspace) is None:
-                store.drop()
-        except CollectionNotFoundError:
-            pass  # never synced, or removed by hand: the ledger is what counts
-        finally:
-            store.close()
-        ledger.drop(known)
-        shutil.rmtree(results, ignore_errors=True)
-    _dropped(collection, json=bool(json))
-    return 0
-
-
-def _dropped(collection: str, *, json: bool) -> None:
+        if session.ledger is not None and known is not None:
+            remembered = known.remembered
+            loaded = load_settings(None, {"workspace": workspace}, set_, remembered, collection)
+            _drop_from_store(session.ledger, loaded.settings, session.workspace, collection)
+            session.ledger.drop(known)
+        # Of another program's collection only this goes: what embclust made of it.
+        results = session.workspace.collection_folder(collection)
+        shutil.rmtree(results, ignore_errors=known is not None)
     if json:
         print_json({"collection": collection, "dropped": True})
     else:
         Console().note(f"Dropped '{collection}'.")
+    return 0
+
+
+def _drop_from_store(
+    ledger: Ledger, settings: Settings, workspace: Workspace, collection: str
+) -> None:
+    from embclust.steps.sync import open_store, store_damage
+
+    store = open_store(settings, workspace, collection)
+    try:
+        # A damaged store is not opened: the next sync puts it aside as a whole.
+        if store_damage(ledger, settings, workspace) is None:
+            store.drop()
+    except CollectionNotFoundError:
+        pass  # never synced, or removed by hand: the ledger is what counts
+    finally:
+        store.close()
 
 
 def init(

@@ -71,9 +71,9 @@ def open_session(
 
 def pick_collection(session: Session, wanted: str | None) -> str:
     """The collection a command is about: the one named, or the only one there is."""
-    known = [found.name for found in session.ledger.collections()] if session.ledger else []
     if wanted:
         return wanted
+    known = _known(session)
     prefix = session.loaded.settings.store.collection_prefix
     fields = session.loaded.settings.fields
     named = [prefix + field for field in (*fields.image_templates(), *fields.texts)]
@@ -96,15 +96,19 @@ def require_known(session: Session, collection: str) -> None:
 
     Results alone are there of another program's collection.
     """
-    known = {found.name for found in session.ledger.collections()} if session.ledger else set()
-    folder = session.workspace.collection_folder(collection)
-    if collection not in known and not folder.is_dir():
-        raise CollectionNotFoundError(collection, sorted(known))
+    known = _known(session)
+    if collection not in known and not session.workspace.collection_folder(collection).is_dir():
+        raise CollectionNotFoundError(collection, known)
 
 
 def require_ledger(session: Session, collection: str) -> Ledger:
     """The ledger, for commands that need a collection in it."""
-    known = [found.name for found in session.ledger.collections()] if session.ledger else []
+    known = _known(session)
     if session.ledger is None or collection not in known:
         raise CollectionNotFoundError(collection, known)
     return session.ledger
+
+
+def _known(session: Session) -> list[str]:
+    """The names in the ledger, sorted."""
+    return [found.name for found in session.ledger.collections()] if session.ledger else []

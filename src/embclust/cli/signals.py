@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -54,12 +54,12 @@ def leave_at_once() -> Iterator[None]:
 
 
 @contextmanager
-def _handlers(handle: object) -> Iterator[None]:
+def _handlers(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     for number in _SIGNALS:
         # nohup: a hang-up that is ignored stays ignored.
         if before[number] is not signal.SIG_IGN:
-            signal.signal(number, handle)  # type: ignore[arg-type]
+            signal.signal(number, handle)
     try:
         yield
     finally:

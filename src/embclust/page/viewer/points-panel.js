@@ -50,7 +50,7 @@ export function createPointsPanel(app) {
   }
 
   function update(state, derived) {
-    filter.update(state, derived);
+    filter.update(state);
     const { shownRows } = derived;
     if (shownRows === rows) return;
     rows = shownRows;
@@ -102,7 +102,7 @@ function pointItem(app, row) {
 }
 
 /** Offer the rows as a CSV file. */
-export function download(app, rows) {
+function download(app, rows) {
   const blob = new Blob([toCsv(app.model, rows)], { type: "text/csv;charset=utf-8" });
   const href = URL.createObjectURL(blob);
   const name = `${app.model.collection.replace(/[^\w.-]+/g, "_").slice(0, 80) || "points"}.csv`;
