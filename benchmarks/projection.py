@@ -22,18 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import Cost, cost, print_table
+from embclust.cli.console import Console
 from embclust.projectors.tsne import TsneProjector
 from embclust.steps.trust import measure_trust
 
 Floats = NDArray[np.float32]
-
-
-class NoBar:
-    """Nobody watches."""
-
-    def advance(self, n: int = 1) -> None: ...
-
-    def total(self, n: int | None) -> None: ...
 
 
 def read_vectors(path: Path | None) -> Floats:
@@ -50,8 +43,8 @@ def read_vectors(path: Path | None) -> Floats:
 
 
 def ours(vectors: Floats, dims: int) -> tuple[Cost, Floats]:
-    with cost() as spent:
-        coords = TsneProjector(TsneProjector.Options()).project(vectors, dims, NoBar())
+    with Console(quiet=True).stage("t-SNE") as bar, cost() as spent:
+        coords = TsneProjector(TsneProjector.Options()).project(vectors, dims, bar)
     return spent, coords
 
 
