@@ -35,9 +35,10 @@ from benchmarks.random_encoder import write_random_model
 from embclust import plugins
 from embclust.cli.console import Console
 from embclust.config import Settings
-from embclust.data import CollectionInfo, EmbeddedBatch, IndexReport, Item
+from embclust.data import CollectionInfo, EmbeddedBatch, Item
 from embclust.images import content_key, load_picture, thumbnail
 from embclust.ledger import open_ledger
+from embclust.reports import IndexReport
 from embclust.staging import Cell, Done, Staging, Target
 from embclust.steps.index import IndexOptions, run_index
 from embclust.steps.sync import open_store

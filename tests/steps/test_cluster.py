@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import silhouette_score
 
-from embclust.data import NOISE, Clustering, ClusterReport, Embeddings
+from embclust.data import NOISE, Clustering, Embeddings
 from embclust.errors import EmbclustError, UsageError
+from embclust.reports import ClusterReport
 from embclust.steps import artefacts
 from embclust.steps.cluster import cluster_stale, load_clustering, run_cluster
 from embclust.workspace import Workspace, write_whole

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embclust.data import Clustering, ClusterName, ClusterSample, Embeddings, NameReport, Scalar
+from embclust.data import Clustering, ClusterName, ClusterSample, Embeddings, Scalar
 from embclust.errors import ServerError, UsageError
+from embclust.reports import NameReport
 from embclust.steps import artefacts
 from embclust.steps.cluster import cluster_stale, load_clustering, run_cluster
 from embclust.steps.distinct import LIMIT, choose, key

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import silhouette_samples, silhouette_score
 
-from embclust.data import NOISE, Clustering, ClusterReport, Embeddings
+from embclust.data import NOISE, Clustering, Embeddings
+from embclust.reports import ClusterReport
 from embclust.steps import artefacts, stability
 from embclust.steps.cluster import load_clustering, run_cluster
 from embclust.steps.quality import load_quality, silhouettes

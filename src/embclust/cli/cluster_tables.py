@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from embclust.cli.console import table
 
 if TYPE_CHECKING:
-    from embclust.data import ClusterReport
+    from embclust.reports import ClusterReport
 
 __all__ = ["print_figures"]
 

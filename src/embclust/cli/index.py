@@ -17,7 +17,7 @@ from embclust.cli.signals import finish_batch
 
 if TYPE_CHECKING:
     from embclust.config import Settings
-    from embclust.data import IndexReport
+    from embclust.reports import IndexReport
 
 __all__ = ["index"]
 

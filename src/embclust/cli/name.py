@@ -33,7 +33,8 @@ from embclust.cli.options import (
 from embclust.errors import UsageError
 
 if TYPE_CHECKING:
-    from embclust.data import Clustering, NamePlanReport, NameReport
+    from embclust.data import Clustering
+    from embclust.reports import NamePlanReport, NameReport
 
 __all__ = ["name"]
 

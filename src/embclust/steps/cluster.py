@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from embclust import plugins
-from embclust.data import NOISE, Clustering, ClusterReport, Embeddings
+from embclust.data import NOISE, Clustering, Embeddings
 from embclust.errors import UsageError
+from embclust.reports import ClusterReport
 from embclust.steps import artefacts, names_file, tables
 from embclust.steps.choose_k import Choice, settle_k
 from embclust.steps.cluster_report import make_report

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from embclust.data import Clustering, ClusterReport, ClusterSize
+from embclust.data import Clustering
+from embclust.reports import ClusterReport, ClusterSize
 
 if TYPE_CHECKING:
     from embclust.steps.matching import Matching

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embclust.data import CollectionReport, IndexReport, Item, Modality
+from embclust.data import Item, Modality
 from embclust.errors import (
     DiskFullError,
     RefusedError,
@@ -17,6 +17,7 @@ from embclust.errors import (
 )
 from embclust.fetch import source_key
 from embclust.redact import redact
+from embclust.reports import CollectionReport, IndexReport
 from embclust.rows import Rejected, Table, open_table
 from embclust.staging import Cell, Staging, Target, text_key
 from embclust.steps.encode import EncodeResult, encode_modality

@@ -11,15 +11,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from embclust.data import (
-    Clustering,
-    ClusterName,
-    ClusterSample,
-    Embeddings,
-    NamedCluster,
-    NameReport,
-)
+from embclust.data import Clustering, ClusterName, ClusterSample, Embeddings
 from embclust.errors import ServerError
+from embclust.reports import NamedCluster, NameReport
 from embclust.steps import artefacts, names_file, tables
 from embclust.steps.cluster import CLUSTERS_FILE, load_clustering, rename_in_artefact
 from embclust.steps.distinct import LIMIT, choose

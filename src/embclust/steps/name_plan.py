@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from embclust import plugins
-from embclust.data import Clustering, Embeddings, NamePlanReport, NamingPlan
+from embclust.data import Clustering, Embeddings, NamingPlan
+from embclust.reports import NamePlanReport
 from embclust.steps.naming_aids import naming_aids
 from embclust.steps.naming_work import find_work, gone_edits
 from embclust.steps.proposals import build_namer

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from embclust.data import PlotReport
 from embclust.errors import UsageError
 from embclust.page import Built, PageData, build_page
+from embclust.reports import PlotReport
 from embclust.steps.cluster_report import cluster_warnings
 from embclust.steps.drawn import choose_rows
 from embclust.steps.ensure import (
