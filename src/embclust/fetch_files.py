@@ -84,7 +84,7 @@ class LocalFiles:
                 path, mode = self._look(os.path.join(base, ref))  # noqa: PTH118 - speed
             except OSError as error:
                 # Of what is outside the root it may not be told whether it is there.
-                if self._inside(os.path.normpath(os.path.join(base, ref))):  # noqa: PTH118
+                if self._inside(os.path.normpath(os.path.join(base, ref))):  # noqa: PTH118 - speed
                     trouble = error
                 continue
             if not stat.S_ISREG(mode):

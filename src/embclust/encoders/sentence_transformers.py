@@ -249,6 +249,17 @@ class SentenceTransformersEncoder:
         return count
 
 
+class _Collector(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
 @contextlib.contextmanager
 def _complete_weights() -> Iterator[None]:
     """Raise SettingsError when transformers filled in random weights for missing ones.
@@ -259,9 +270,7 @@ def _complete_weights() -> Iterator[None]:
     from transformers.utils import logging as module
 
     transformers_logging: Any = module  # untyped
-    said: list[str] = []
-    collector = logging.Handler()
-    collector.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    collector = _Collector()
     logger = logging.getLogger("transformers")
     handlers, level = logger.handlers[:], logger.level
     bars = transformers_logging.is_progress_bar_enabled()
@@ -275,7 +284,7 @@ def _complete_weights() -> Iterator[None]:
         logger.setLevel(level)
         if bars:
             transformers_logging.enable_progress_bar()
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(said)).splitlines()
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(collector.said)).splitlines()
     rows = [[cell.strip() for cell in line.split("|")] for line in lines if "|" in line]
     random = [r[0] for r in rows if len(r) > 1 and r[1] in {"MISSING", "MISMATCH", "CONVERSION"}]
     random = [name for name in random if _NOT_USED not in name]

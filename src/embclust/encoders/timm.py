@@ -209,11 +209,11 @@ class TimmEncoder:
         crop = o.crop_pct or own["crop_pct"]
         mean = o.mean or own["mean"]
         red, green, blue = (round(255 * v) for v in mean)
-        modes = {"squash": "squash", "border": "longest"}
+        modes: dict[str, Literal["squash", "longest"]] = {"squash": "squash", "border": "longest"}
         return Preprocess(
             size=(height, width),
             scale=(math.floor(height / crop), math.floor(width / crop)),
-            resize=modes.get(own["crop_mode"], "shortest"),  # type: ignore[arg-type]
+            resize=modes.get(own["crop_mode"], "shortest"),
             interpolation=o.interpolation or own["interpolation"],
             mean=mean,
             std=o.std or own["std"],
