@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from embclust.page import build_page
 from tests.browser.viewer import chromium, launch
@@ -15,18 +16,16 @@ from tests.page.pages import page_data
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser
-
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A headless Chromium with WebGL in software."""
-    playwright = pytest.importorskip("playwright.sync_api")
     if chromium() is None:
         if os.environ.get("CI"):
             pytest.fail("CI needs Chromium or Chrome")
         pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
+    expect.set_options(timeout=20_000)
+    with sync_playwright() as driver:
         made = launch(driver)
         yield made
         made.close()

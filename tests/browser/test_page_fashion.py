@@ -14,17 +14,15 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import Browser, Locator, expect
 
 from tests.browser.viewer import Viewer, opened
 from tests.cli.running import good
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator
 
 SHARED = Path(__file__).parents[2] / "../shared"
 FASHION = (SHARED / "data/fashion").resolve()
@@ -172,7 +170,7 @@ def test_a_pinned_product_and_its_neighbours(
         assert panel.locator("h2").inner_text() == item["productDisplayName"]
         assert unlikeness(panel.locator(".frame canvas"), found.ids[row]) < 12
         tiles = panel.locator(".tiles button")
-        assert tiles.count() == 12
+        expect(tiles).to_have_count(12)
         for place in (0, 5, 11):
             tile = tiles.nth(place)
             ids = by_name[str(tile.get_attribute("title"))]
@@ -188,8 +186,9 @@ def test_a_clusters_card_counts_right(
     head = page.locator(".group").first
     assert head.locator(".text").inner_text() == largest["name"]
     assert head.locator(".count").inner_text().startswith(f"{largest['size']} · ")
-    assert head.locator(".strip canvas").count() == 5
+    expect(head.locator(".strip canvas")).to_have_count(5)
     head.locator(".more").click()
+    viewer.settle()
     of = np.frombuffer(base64.b64decode(payload["clusterOf"]["data"]), "u1")
     index = payload["clusters"].index(largest)
     members = [table[i] for i, c in zip(payload["ids"], of, strict=True) if c == index]
@@ -232,7 +231,7 @@ def test_search_filter_and_csv_agree_with_the_table(
     viewer.settle()
     wanted = {i for i in hits if table[i]["gender"] == "Women"}
     assert page.locator("main.map").get_attribute("data-lit") == str(len(wanted))
-    assert page.locator(".point canvas").count() == min(60, len(wanted))
+    expect(page.locator(".point canvas")).to_have_count(min(60, len(wanted)))
     page.screenshot(path=screenshots / "fashion-search.png")
     for button, expected in (("Save as CSV", wanted), ("Save all", set(table))):
         with page.expect_download() as waiting:

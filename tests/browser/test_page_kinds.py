@@ -6,18 +6,15 @@ import csv
 import io
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, expect
 
 from embclust.page import PageCluster, PageData, build_page
 from tests.browser.hostile import HOSTILE
 from tests.browser.viewer import opened
 from tests.page.pages import page_data, picture_of
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.browser
 
@@ -30,11 +27,11 @@ def test_without_pictures_text_stands_alone(browser: Browser, tmp_path: Path) ->
     with opened(browser, path, "#pin=id-7&tab=item") as viewer:
         panel = viewer.page.locator("#panel-item")
         assert panel.locator("h2").inner_text() == "Hat number 7"
-        assert viewer.page.locator(".picture, .frame").count() == 0
+        expect(viewer.page.locator(".picture, .frame")).to_have_count(0)
         assert "number" in panel.locator(".tiles button").first.inner_text()
         viewer.page.locator("#tab-points").click()
-        assert viewer.page.locator(".point").count() == 60
-        assert viewer.page.locator(".picture").count() == 0
+        expect(viewer.page.locator(".point")).to_have_count(60)
+        expect(viewer.page.locator(".picture")).to_have_count(0)
         viewer.assert_clean()
 
 
@@ -43,11 +40,11 @@ def test_one_dimension_has_no_switch(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "map.html"
     path.write_bytes(build_page(page_data(layouts={2: data.layouts[2]}), MAX).html)
     with opened(browser, path) as viewer:
-        assert viewer.page.locator("[data-dims]").count() == 0
-        assert viewer.page.locator(".label:visible").count() == 3
+        expect(viewer.page.locator("[data-dims]")).to_have_count(0)
+        expect(viewer.page.locator(".label:visible")).to_have_count(3)
         viewer.page.keyboard.press("3")
         viewer.settle()
-        assert viewer.page.locator(".label:visible").count() == 3
+        expect(viewer.page.locator(".label:visible")).to_have_count(3)
         viewer.assert_clean()
 
 
@@ -92,7 +89,7 @@ def test_a_lost_context_is_said_and_can_be_mended(browser: Browser, things: Path
         page.get_by_role("alert").wait_for(state="detached")
         viewer.settle()
         assert page.locator("main.map").get_attribute("data-lit") == "60"
-        assert page.locator(".label:visible").count() == 3
+        expect(page.locator(".label:visible")).to_have_count(3)
 
 
 def test_everything_unclustered_and_a_single_point(browser: Browser, tmp_path: Path) -> None:
@@ -175,10 +172,10 @@ def test_hostile_text_stays_text(
     path.write_bytes(build_page(hostile_data(turn), MAX).html)
     with opened(browser, path, "#q=<script>ran=1</script>&f.=<img src=x onerror=ran=1>") as viewer:
         page = viewer.page
-        assert page.locator(".group").count() == len(HOSTILE)
+        expect(page.locator(".group")).to_have_count(len(HOSTILE))
         # All at once: one click after the other takes a minute.
         page.locator(".more").evaluate_all("(all) => all.forEach((button) => button.click())")
-        assert page.locator(".details").count() == len(HOSTILE)
+        expect(page.locator(".details")).to_have_count(len(HOSTILE))
         assert "<svg onload=ran=1>" in page.locator("#panel-groups").inner_text()
         page.keyboard.press("2")
         viewer.settle()
@@ -196,15 +193,18 @@ def test_hostile_text_stays_text(
         page.keyboard.press("Escape")
         viewer.settle()
         page.locator("#tab-points").click()
-        assert page.locator(".point").count() == 60
+        expect(page.locator(".point")).to_have_count(60)
         for by in page.get_by_label("Filter by column").locator("option").all()[1:4]:
             page.get_by_label("Filter by column").select_option(by.get_attribute("value"))
+        links = 0
         for point in page.locator(".point").all()[::6]:
             page.locator("#tab-points").click()
             point.click()
-            link = page.locator("#panel-item a")
-            if link.count():
+            viewer.settle()
+            for link in page.locator("#panel-item a").all():
                 assert str(link.get_attribute("href")).startswith("https://example.com/")
+                links += 1
+        assert links > 0
         page.get_by_role("button", name="About", exact=True).click()
         page.wait_for_timeout(300)
         with page.expect_download() as waiting:
@@ -219,6 +219,6 @@ def test_hostile_text_stays_text(
         foreign = (
             "img, iframe, object, embed, form, base, audio, video, details, math, style ~ style"
         )
-        assert page.locator(f"#app :is({foreign})").count() == 0
-        assert page.locator("script").count() == 4
+        expect(page.locator(f"#app :is({foreign})")).to_have_count(0)
+        expect(page.locator("script")).to_have_count(4)
         viewer.assert_clean()
