@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,10 @@ from tests.fault_server import FaultServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+# A script that starts the tests in the background has them ignore Ctrl-C, and embclust does not
+# take an ignored signal back, as `nohup` wants it; the tests send it one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _LEAKS = ("EMBCLUST_", "CHROMA_", "OPENAI_")
 # How long an example takes depends on the machine; tests never assert times.

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 PACKAGE: Final = Path(__file__).parents[1] / "src/embclust"
 FAMILIES: Final = ("encoders", "stores", "clusterers", "projectors", "namers")
-BASE: Final = ("", "data", "protocols", "errors", "names", "redact")  # "": the package's version
+BASE: Final = (
+    "",
+    "data",
+    "protocols",
+    "errors",
+    "names",
+    "redact",
+    "wording",
+)  # "": the package's version
 SETTINGS: Final = ("settings_sources", "settings_docs")
 
 # Who may import whom, by group; the base is open to all, and a group to itself, but for families.

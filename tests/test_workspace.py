@@ -64,6 +64,21 @@ def test_a_second_process_is_told_who_holds_the_workspace(
     assert "--wait SECONDS" in str(caught.value)
 
 
+def test_others_can_see_who_works_here_without_the_lock(
+    workspace: Workspace, holder: subprocess.Popen[str]
+) -> None:
+    found = workspace.holder()
+    assert found is not None
+    assert f"process {holder.pid}" in found
+    holder.kill()
+    holder.wait()
+    assert workspace.holder() is None, "its note is still there, but it is gone"
+    with workspace.lock():
+        assert workspace.holder() is None, "this process is no other"
+    assert workspace.holder() is None
+    assert Workspace(workspace.root / "nowhere").holder() is None
+
+
 def test_kill_9_frees_the_lock(workspace: Workspace, holder: subprocess.Popen[str]) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait()

@@ -26,8 +26,6 @@ A message says what, which and what to do next, on one line.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from typing import ClassVar
 
 __all__ = [
@@ -50,8 +48,6 @@ __all__ = [
     "UnknownModelError",
     "UsageError",
     "WorkspaceLockedError",
-    "guess_field",
-    "near_fields",
 ]
 
 
@@ -169,15 +165,3 @@ class BadInputError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-def guess_field(wanted: str, known: list[str]) -> str:
-    """Return the hint for a field that no row has: the one that was meant, or those there are."""
-    near = difflib.get_close_matches(wanted, known, n=1)
-    return f"Did you mean '{near[0]}'?" if near else f"Fields: {', '.join(known[:20])}."
-
-
-def near_fields(wanted: str, known: Iterable[str]) -> list[str]:
-    """Return the fields most like one that no row has; the first ten where none is like it."""
-    there = sorted(known)
-    return difflib.get_close_matches(wanted, there, n=3) or there[:10]

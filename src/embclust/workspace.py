@@ -36,6 +36,7 @@ _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_SUCH_PLACE: Final = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG}
 )
+_UNKNOWN_HOLDER: Final = "another process"
 _LONGEST_FOLDER: Final = 200
 """Bytes. File systems stop at 255, Chroma allows names of 512."""
 
@@ -124,6 +125,21 @@ class Workspace:
                     os.ftruncate(descriptor, 0)
         finally:
             os.close(descriptor)
+
+    def holder(self) -> str | None:
+        """Return which other process works here; None when nobody seems to.
+
+        Read from the note of the lock's holder: asking by flock could refuse a process that
+        wants the lock in the same moment.
+        """
+        try:
+            found = json.loads(self.lock_path.read_text("utf-8"))
+            os.kill(found["pid"], 0)
+        except PermissionError:
+            pass  # another user's process: it is there
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
+            return None
+        return None if found["pid"] == os.getpid() else _holder_text(found)
 
     def _open_lock(self) -> int:
         try:
@@ -257,11 +273,17 @@ def _write_holder(descriptor: int) -> None:
 
 def _read_holder(descriptor: int) -> str:
     try:
-        holder = json.loads(os.pread(descriptor, 4096, 0))
+        return _holder_text(json.loads(os.pread(descriptor, 4096, 0)))
+    except (ValueError, OSError):
+        return _UNKNOWN_HOLDER
+
+
+def _holder_text(holder: Any) -> str:
+    try:
         started = datetime.fromtimestamp(holder["start"], UTC).strftime("%H:%M:%S UTC")
         return f"process {int(holder['pid'])} ('{holder['command']}', since {started})"
     except (ValueError, KeyError, TypeError, OSError, OverflowError):
-        return "another process"
+        return _UNKNOWN_HOLDER
 
 
 def _read_only(path: Path) -> UsageError:

@@ -11,6 +11,7 @@ import pytest
 from sklearn import metrics
 
 from tests.cli.running import good, index_texts, run, things, write_csv
+from tests.test_workspace import hold
 
 TABLE = Path("t.csv")
 ROWS = things(range(60))
@@ -53,6 +54,33 @@ def test_the_report_has_the_figures_of_every_cluster() -> None:
         assert " ".join(own["untypical"]) in plain.out
     assert "silhouette" in plain.err
     assert "stability" in plain.err
+
+
+@pytest.mark.parametrize("kind", ["spectral", "kmeans", "minibatch"])
+def test_fewer_clusters_than_asked_for_are_explained(kind: str) -> None:
+    table = write_csv(Path("same.csv"), [{"id": n, "title": "abc"[n % 3]} for n in range(30)])
+    assert index_texts(table, "--prefix", "same_").code == 0
+    ran = good("cluster", "--collection", "same_title", "--k", 5, "--kind", kind, "--json")
+    assert ran.json["k"] == 3
+    said = "cluster.k is 5, but 3 clusters came out: the rows have 3 different vectors."
+    assert said in ran.json["warnings"]
+    assert said in good("plot", "--collection", "same_title", "--json").json["warnings"]
+
+
+def test_a_collection_in_the_place_of_the_config_is_told_apart() -> None:
+    run("cluster", "title").refused(2, "no config file 'title'", "--collection title")
+    assert "--collection" not in run("cluster", "title.yaml").error
+
+
+def test_rows_that_are_still_being_written_are_spoken_of() -> None:
+    holder, _ = hold(Path(".embclust"))
+    try:
+        said = good("cluster", "--k", 3).err
+    finally:
+        holder.kill()
+        holder.communicate()
+    assert f"in use by process {holder.pid}" in said
+    assert "in use" not in good("cluster", "--k", 3).err
 
 
 def test_noise_is_shown() -> None:

@@ -110,6 +110,10 @@ def test_it_is_clustered_named_and_plotted_and_stays_as_it_is(untouched: Path) -
 
 def test_what_it_was_shown_with_is_remembered(untouched: Path) -> None:
     good("plot", *WHOLE, *THEIRS, "--k", 3)
+    [listed] = good("list", "--json").json["collections"]
+    assert (listed["collection"], listed["count"], listed["clusters"]) == (WHOLE[1], 90, 3)
+    assert (listed["field"], listed["encoder"], len(listed["names"])) == (None, None, 3)
+    assert "another program" in good("list").out
     again = good("plot", *WHOLE, *THEIRS)
     for made in ("Clustering", "Naming", "Laying out"):
         assert made not in again.err

@@ -34,6 +34,31 @@ def test_list_says_what_is_there() -> None:
     assert other["names"][0] in lines[2]
 
 
+def test_list_names_what_is_broken_and_shows_the_rest() -> None:
+    texts(TABLE)
+    index_texts(TABLE, "--prefix", "b_")
+    good("name", "--collection", "title", "--k", 3)
+    good("name", "--collection", "b_title", "--k", 3)
+    Path(".embclust/collections/title/names.json").write_text("{")
+    ran = good("list", "--json")
+    assert [len(one["names"]) for one in ran.json["collections"]] == [3, 0]
+    [problem] = ran.json["warnings"]
+    assert "title/names.json is not valid JSON" in problem
+    assert problem in good("list").err
+
+
+def test_where_every_cell_was_empty_nothing_is_missing_from_the_store() -> None:
+    write_csv(TABLE, [{"id": n, "title": " "} for n in range(3)])
+    assert index_texts(TABLE, "--json").counts["missing"] == 3
+    ran = good("check", "--full", "--json")
+    assert ran.json["collections"][0]["differences"] == []
+    assert good("rebuild-store", "--json").json["collections"][0]["count"] == 0
+    texts(TABLE)
+    again = index_texts(TABLE, "--json")
+    assert (again.counts["unchanged"], again.json["warnings"]) == (30, [])
+    assert good("check", "--full", "--json").json["collections"][0]["store_rows"] == 30
+
+
 def test_drop_removes_a_collection_whole_and_it_can_come_back() -> None:
     texts(TABLE)
     index_texts(TABLE, "--prefix", "other_")

@@ -340,6 +340,7 @@ def test_a_page_says_what_is_not_drawn_or_fitted() -> None:
 
 def test_a_still_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     run("plot", "--k", 3, "--png", ".").refused(2, "--png", "folder")
+    run("plot", "--k", 3, "--png", "a.jpg").refused(2, "--png a.jpg", "Name it a.png")
     run("plot", "--k", 3, "--png", "a.png", "--png-size", "9x9").refused(2, "--png-size 9x9")
     monkeypatch.setenv("CHROME_PATH", "nowhere/chrome")
     run("plot", "--k", 3, "--png", "a.png").refused(2, "CHROME_PATH")

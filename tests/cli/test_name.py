@@ -160,9 +160,9 @@ def test_a_dry_run_says_what_would_leave_and_changes_nothing() -> None:
     assert plan["leaves_machine"] is False, "the host is this machine"
     assert plan["tokens_in"] == sum(call["tokens_in"] for call in plan["calls"]) > 0
     assert plan["price"] == pytest.approx((plan["tokens_in"] + 2 * plan["tokens_out"]) / 1e6)
-    assert "1 calls to 127.0.0.1" in plain.out
+    assert "1 call to 127.0.0.1" in plain.out
     assert "price not known" in plain.out
-    assert "2 clusters are over name.max_calls" in plain.out
+    assert "Over name.max_calls, so with keyword names: 2 clusters." in plain.out
     assert sent[0][1] in plain.out
     for text in (ran.out, ran.err, plain.out, plain.err):
         assert "canary" not in text

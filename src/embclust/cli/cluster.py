@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,10 @@ from embclust.cli.options import (
     WorkspaceFolder,
     WriteBack,
 )
+from embclust.wording import counted
+
+if TYPE_CHECKING:
+    from embclust.reports import ClusterReport
 
 __all__ = ["cluster"]
 
@@ -89,12 +93,17 @@ def cluster(
         print_json(report_json(report))
     else:
         print_figures(report)
-    silhouette = "none" if report.silhouette is None else f"{report.silhouette:.3f}"
-    stability = "none" if (one := report.details["stability"]) is None else f"{one['ari']:.2f}"
-    opened.console.note(
-        f"{report.k} clusters of {report.n} rows ({report.noise} in none), cosine silhouette"
-        f" {silhouette}, stability {stability}, {report.seconds:.1f} s."
-        f" Next: embclust plot --collection {name}"
-    )
+    opened.console.note(f"{_summary(report)} Next: embclust plot --collection {name}")
     opened.console.warn_all([*opened.source.notes, *report.warnings])
     return 0
+
+
+def _summary(report: ClusterReport) -> str:
+    parts = [f"{counted(report.k, 'cluster')} of {counted(report.n, 'row')}"]
+    if report.noise:
+        parts[0] += f" ({report.noise:,} in none)"
+    if report.silhouette is not None:
+        parts.append(f"cosine silhouette {report.silhouette:.3f}")
+    if report.details["stability"] is not None:
+        parts.append(f"stability {report.details['stability']['ari']:.2f}")
+    return f"{', '.join(parts)}, {report.seconds:.1f} s."

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from embclust.cli.console import table
+from embclust.wording import counted
 
 if TYPE_CHECKING:
     from embclust.reports import ClusterReport
@@ -60,7 +61,7 @@ def _print_matched(matched: Mapping[str, Any]) -> None:
     """What became of the last run's clusters."""
     kinds = ("kept", "split", "merged", "new", "gone")
     shown = [f"{kind}: {_numbers(matched[kind])}" for kind in kinds if matched[kind]]
-    moved = f"{matched['moved_rows']} of {matched['shared_rows']} rows moved"
+    moved = f"{matched['moved_rows']:,} of {counted(matched['shared_rows'], 'row')} moved"
     print(f"Since the last run {moved}. {'; '.join(shown)}.")
 
 
@@ -72,9 +73,9 @@ def _numbers(found: list[int] | Mapping[str, list[int]]) -> str:
 
 def _print_comparison(found: Mapping[str, Any]) -> None:
     left_out = f", {found['left_out']} without a value left out" if found["left_out"] else ""
+    of = f"{counted(found['labels'], 'value')}, {counted(found['rows'], 'row')}{left_out}"
     print(
-        f"Agreement with {found['column']} ({found['labels']} values, {found['rows']} rows"
-        f"{left_out}): NMI {found['nmi']:.3f}, ARI {found['ari']:.3f},"
+        f"Agreement with {found['column']} ({of}): NMI {found['nmi']:.3f}, ARI {found['ari']:.3f},"
         f" V-measure {found['v_measure']:.3f}"
     )
     lines = []

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from embclust.cli.console import Console
 from embclust.cli.session import Session, load_settings, open_session, pick_collection
-from embclust.errors import UsageError, near_fields
+from embclust.errors import SettingsError, UsageError
+from embclust.wording import counted, near_fields
 
 if TYPE_CHECKING:
     from embclust.data import Clustering
+    from embclust.settings_sources import Loaded
     from embclust.steps.read import Source
 
 __all__ = [
@@ -52,7 +54,7 @@ def open_collection(
     from embclust.steps.read import read_collection
 
     console = Console()
-    first = load_settings(config, _without_plugin_options(flags), _places(sets))
+    first = _first_settings(config, flags, sets)
     with ExitStack() as stack:
         session = stack.enter_context(open_session(first))
         chosen = pick_collection(session, collection)
@@ -72,10 +74,28 @@ def open_collection(
             ):
                 stack.enter_context(session.workspace.lock(wait or 0))
 
+        busy = session.workspace.holder()
         source = read_collection(
             chosen, loaded.settings, session.workspace, session.ledger, console, lock
         )
+        if known and busy:
+            console.warn(
+                f"The workspace is in use by {busy}: rows it is still to write are left out."
+            )
         yield Opened(session, source, console)
+
+
+def _first_settings(
+    config: Path | None, flags: Mapping[str, object], sets: list[str] | None
+) -> Loaded:
+    """Settings that are enough to find the collection."""
+    try:
+        return load_settings(config, _without_plugin_options(flags), _places(sets))
+    except SettingsError as error:
+        if config is None or config.suffix or config.exists():
+            raise
+        hint = f"If '{config}' is a collection: --collection {config}. {error.hint}"
+        raise SettingsError(error.message, hint) from error
 
 
 def _without_plugin_options(flags: Mapping[str, object]) -> dict[str, object]:
@@ -145,7 +165,9 @@ def write_back_clusters(opened: Opened, clustering: Clustering, wait: float | No
             opened.console,
         )
     opened.console.warn_all(notes)
-    opened.console.note(f"Wrote cluster and cluster_name to {changed} rows of the store.")
+    opened.console.note(
+        f"Wrote cluster and cluster_name to {counted(changed, 'row')} of the store."
+    )
     return changed
 
 

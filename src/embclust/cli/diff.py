@@ -11,6 +11,7 @@ from embclust.cli.console import Console, clean, print_json, table
 from embclust.cli.options import Collection, ConfigFile, Json, Set, WorkspaceFolder
 from embclust.cli.session import load_settings, open_session, pick_collection, require_known
 from embclust.errors import UsageError
+from embclust.wording import counted
 
 if TYPE_CHECKING:
     from embclust.steps.diff import DiffReport
@@ -75,9 +76,10 @@ def diff(
 def _summary(report: DiffReport) -> str:
     changed = f" Settings: {report.settings_changed}." if report.settings_changed else ""
     return (
-        f"Run {report.run} against run {report.against} of {report.collection}: {report.moved} of"
-        f" {report.shared} rows moved ({100 * report.moved_share:.1f} %), adjusted Rand index"
-        f" {report.ari:.3f}; {report.rows_new} rows new, {report.rows_gone} gone; clusters:"
+        f"Run {report.run} against run {report.against} of {report.collection}: {report.moved:,} of"
+        f" {counted(report.shared, 'row')} moved ({100 * report.moved_share:.1f} %), adjusted Rand"
+        f" index {report.ari:.3f}; {counted(report.rows_new, 'row')} new, {report.rows_gone:,}"
+        " gone; clusters:"
         f" {len(report.kept)} kept, {len(report.split)} split, {len(report.merged)} merged,"
         f" {len(report.new)} new, {len(report.gone)} gone.{changed}"
     )

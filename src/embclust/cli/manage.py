@@ -6,7 +6,7 @@ import json as json_module
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -37,29 +37,13 @@ def list_collections(
 ) -> int:
     """List the collections with field, encoder, rows, clusters and names."""
     loaded = load_settings(config, {"workspace": workspace}, set_)
-    found: list[dict[str, Any]] = []
     with open_session(loaded) as session:
-        if session.ledger is not None:
-            from embclust.steps.cluster import load_clustering
-            from embclust.steps.name import load_names
+        from embclust.steps.listing import describe_collections
 
-            for one in session.ledger.collections():
-                clusters = load_clustering(session.workspace, one.name)
-                names = load_names(session.workspace, one.name)
-                found.append(
-                    {
-                        "collection": one.name,
-                        "field": one.field,
-                        "encoder": one.encoder_id,
-                        "dim": one.dim,
-                        "count": session.ledger.counts(one).get("ok", 0),
-                        "clusters": len(clusters[0].numbers) if clusters else 0,
-                        "names": [name.name for name in names or []],
-                    }
-                )
+        found, wrong = describe_collections(session.workspace, session.ledger)
         root = session.workspace.root
     if json:
-        print_json({"collections": found})
+        print_json({"collections": found, "warnings": wrong})
         return 0
     if not found:
         Console().note(f"No collections in {root}. `embclust index` makes some.")
@@ -69,8 +53,8 @@ def list_collections(
         [
             (
                 one["collection"],
-                one["field"],
-                one["encoder"],
+                one["field"] or "",
+                one["encoder"] or "(another program's)",
                 one["count"],
                 one["clusters"],
                 ", ".join(one["names"][:3]) + (", …" if len(one["names"]) > 3 else ""),
@@ -79,6 +63,7 @@ def list_collections(
         ],
         sys.stdout,
     )
+    Console().warn_all(wrong)
     return 0
 
 

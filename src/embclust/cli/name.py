@@ -31,6 +31,7 @@ from embclust.cli.options import (
     WriteBack,
 )
 from embclust.errors import UsageError
+from embclust.wording import counted
 
 if TYPE_CHECKING:
     from embclust.data import Clustering
@@ -104,7 +105,7 @@ def name(
         rows = [(one.cluster, one.size, one.name, one.source) for one in report.names]
         table(("cluster", "rows", "name", "from"), rows, sys.stdout)
     opened.console.note(
-        f"{len(report.names)} names, {report.seconds:.1f} s."
+        f"{counted(len(report.names), 'name')}, {report.seconds:.1f} s."
         f" Next: embclust plot --collection {report.collection}"
     )
     opened.console.warn_all([*opened.source.notes, *report.warnings])
@@ -174,7 +175,7 @@ def _show_plan(opened: Opened, *, force: bool, json: bool) -> int:
 def _plan_lines(plan: NamePlanReport) -> Iterator[str]:
     named = len(plan.kept) + len(plan.edited)
     yield (
-        f"{plan.clusters} clusters; {named} have a name that stays,"
+        f"{counted(plan.clusters, 'cluster')}; {named} with a name that stays,"
         f" {len(plan.edited)} of them edited by hand."
     )
     if plan.known:
@@ -187,12 +188,13 @@ def _plan_lines(plan: NamePlanReport) -> Iterator[str]:
     else:
         where = "" if plan.leaves_machine else " (this machine)"
         yield (
-            f"{len(plan.calls)} calls to {plan.host}{where}, model {plan.model}; one more for each"
-            " reply that cannot be used."
+            f"{counted(len(plan.calls), 'call')} to {plan.host}{where}, model {plan.model};"
+            " one more for each reply that cannot be used."
         )
         yield f"About {plan.tokens_in} tokens sent and {plan.tokens_out} received, {_price(plan)}."
     if plan.over_limit:
-        yield f"{len(plan.over_limit)} clusters are over name.max_calls and get keyword names."
+        over = counted(len(plan.over_limit), "cluster")
+        yield f"Over name.max_calls, so with keyword names: {over}."
     for call in plan.calls:
         yield ""
         yield f"Cluster {call.cluster}, about {call.tokens_in} tokens:"

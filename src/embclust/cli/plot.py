@@ -27,6 +27,7 @@ from embclust.cli.options import (
     WorkspaceFolder,
 )
 from embclust.errors import UsageError
+from embclust.wording import counted
 
 __all__ = ["plot"]
 
@@ -111,7 +112,8 @@ def plot(
     else:
         print(report.page)
     opened.console.note(
-        f"{report.drawn} of {report.points} points, {report.thumbnails} pictures,"
+        f"{report.drawn:,} of {counted(report.points, 'point')},"
+        f" {counted(report.thumbnails, 'picture')},"
         f" {report.bytes / 1e6:.1f} MB, {report.seconds:.1f} s. Open it by double click."
     )
     opened.console.warn_all(report.warnings)
@@ -128,6 +130,10 @@ def _check_png(png: Path, size: str | None) -> None:
     if size is not None:
         parse_size(size)
     check_file("--png", png)
+    if png.suffix.lower() != ".png":
+        raise UsageError(
+            f"--png {png}: a still is a PNG picture.", f"Name it {png.with_suffix('.png')}."
+        )
     find_chromium()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from embclust.errors import UsageError
+from embclust.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +41,8 @@ def fixed_k(k: int | Literal["auto"], rows: int) -> int:
         raise UsageError("cluster.k is auto, which only `embclust cluster` and `plot` can settle.")
     if rows < k:
         raise UsageError(
-            f"cluster.k is {k}, but there are only {rows} rows.",
-            f"Ask for at most {rows} clusters with --k.",
+            f"cluster.k is {k}, but there are only {counted(rows, 'row')}.",
+            f"Ask for at most {counted(rows, 'cluster')} with --k.",
         )
     return k
 

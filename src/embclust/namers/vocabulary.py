@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from embclust.errors import SettingsError, guess_field
+from embclust.errors import SettingsError
 from embclust.namers._words import fold
 from embclust.names import NAME_LIMIT, clean_name
+from embclust.wording import guess_field
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,7 +78,9 @@ class VocabularyNamer:
         self.reasons: dict[int, str] = {}
         if options.vocabulary is not None and options.vocabulary_field is not None:
             raise SettingsError(
-                "name.vocabulary and name.vocabulary_field exclude each other.", "Unset one."
+                "name.vocabulary and name.vocabulary_field exclude each other, and a collection"
+                " remembers what it was last named with.",
+                "Unset one with --set name.vocabulary_field=null or --set name.vocabulary=null.",
             )
 
     def name(self, samples: Sequence[ClusterSample]) -> dict[int, list[str]]:

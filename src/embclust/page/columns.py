@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from embclust.page.escape import clean_text
+from embclust.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,8 +54,9 @@ def encode_columns(
         cut += sum(1 for value in values if isinstance(value, str) and len(value) > MAX_TEXT)
         records.append({"name": clean_text(name, MAX_LABEL), **_encode(values)})
     if cut:
-        cells = "1 cell" if cut == 1 else f"{cut} cells"
-        notes.append(f"{cells} of more than {MAX_TEXT} characters cut short on the page.")
+        notes.append(
+            f"{counted(cut, 'cell')} of more than {MAX_TEXT} characters cut short on the page."
+        )
     return records, notes
 
 

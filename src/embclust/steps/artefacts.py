@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "clustering_signature",
+    "collections_with_results",
     "difference",
     "entry",
     "latest_run",
@@ -163,6 +164,13 @@ def read_manifest(workspace: Workspace, collection: str) -> dict[str, Any]:
     if manifest.get("schema") != SCHEMA or manifest.get("collection") != collection:
         return {"schema": SCHEMA, "collection": collection, "artefacts": {}}
     return manifest
+
+
+def collections_with_results(workspace: Workspace) -> list[str]:
+    """Return the names of the collections that have a manifest, sorted."""
+    manifests = workspace.root.glob("collections/*/manifest.json")
+    names = {_read_json(path).get("collection") for path in manifests}
+    return sorted(name for name in names if isinstance(name, str))
 
 
 def read_artefact(

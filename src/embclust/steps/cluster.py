@@ -20,6 +20,7 @@ from embclust.steps.dense import checked, nearest, numbered, ordered
 from embclust.steps.matching import Matching
 from embclust.steps.quality import QUALITY_FILE, figures, load_quality, quality_bytes
 from embclust.steps.stability import measure
+from embclust.wording import counted
 
 if TYPE_CHECKING:
     from embclust.config import Settings
@@ -230,6 +231,7 @@ def _measured(
     if kept is not None and kept["auto"] == auto:
         return kept
     used = recorded["settings"]
+    wanted = used.get("k") if choice is None else choice.k
     stability = measure(
         embeddings.vectors,
         clustering.clusters,
@@ -241,7 +243,7 @@ def _measured(
         **figures(embeddings, clustering, stability),
         "auto": auto,
         # Such as a fallback on a large table: a page made later says it too.
-        "notes": list(getattr(clusterer, "warnings", [])),
+        "notes": [*getattr(clusterer, "warnings", []), *_fewer(wanted, clustering, embeddings)],
     }
     data = quality_bytes(found)
     entry = artefacts.entry(
@@ -253,3 +255,16 @@ def _measured(
     )
     artefacts.save(workspace, collection, {QUALITY_FILE: (data, entry)})
     return found
+
+
+def _fewer(wanted: object, clustering: Clustering, embeddings: Embeddings) -> list[str]:
+    """Return the line that says why fewer clusters came out than were asked for."""
+    k = len(clustering.numbers)
+    if not isinstance(wanted, int) or k >= wanted:
+        return []
+    differing = len(np.unique(embeddings.vectors, axis=0))
+    why = f"the rows have {counted(differing, 'different vector')}"
+    return [
+        f"cluster.k is {wanted}, but {counted(k, 'cluster')} came out: "
+        + (f"{why}." if differing < wanted else "the others were left without rows.")
+    ]

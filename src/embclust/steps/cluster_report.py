@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from embclust.data import Clustering
 from embclust.reports import ClusterReport, ClusterSize
+from embclust.wording import counted
 
 if TYPE_CHECKING:
     from embclust.steps.matching import Matching
@@ -66,7 +67,7 @@ def _doubts(figures: Mapping[str, Any]) -> list[str]:
     choice = figures["auto"]
     k, noise, stability = figures["k"], figures["noise"], figures["stability"]
     if not k:
-        found = f"All {noise} rows are noise: no group is dense enough to be a cluster."
+        found = f"All is noise ({counted(noise, 'row')}): no group is dense enough to be a cluster."
         return [f"{found} Try --kind kmeans, or a smaller cluster.min_cluster_size."]
     if choice is not None and choice["structure"] != "clear":
         return [choice["reason"]]

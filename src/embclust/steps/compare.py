@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embclust.errors import UsageError, near_fields
+from embclust.errors import UsageError
+from embclust.wording import near_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -30,6 +30,7 @@ from embclust.steps.plans import (
     renamed,
 )
 from embclust.steps.sync import check_store, sync_stores
+from embclust.wording import counted
 
 if TYPE_CHECKING:
     from embclust.config import Settings
@@ -201,8 +202,8 @@ def _cell(plan: Plan, item: Item, shown: Item, folder: Path, settings: Settings)
 
 def _claimed(staging: Staging, table: Table) -> list[str]:
     return [
-        f"{count} rows of '{name}' came from another table before; from now on they count as rows"
-        f" of {table.path.name}."
+        f"{counted(count, 'row')} of '{name}' came from another table before: from now on of"
+        f" {table.path.name}."
         for name, count in staging.claimed.items()
         if count
     ]
@@ -222,19 +223,20 @@ def _prune_or_refuse(
         held = staging.held(target)
         if not options.yes and gone > 0.2 * held:
             raise RefusedError(
-                f"--prune would remove {gone} of the {held} rows that {settings.source.path} has in"
-                f" '{target.collection.name}', more than 20 %.",
+                f"--prune would remove {gone:,} of the {counted(held, 'row')} that"
+                f" {settings.source.path} has in '{target.collection.name}', more than 20 %.",
                 "Add --yes if that is right.",
             )
         if not options.yes and gone and rejected:
             raise RefusedError(
-                f"--prune would remove {gone} rows from '{target.collection.name}', but {rejected}"
-                " lines of the table could not be read and may be among them.",
+                f"--prune would remove {counted(gone, 'row')} from '{target.collection.name}', but"
+                f" {counted(rejected, 'line')} of the table could not be read and may be among"
+                " them.",
                 "Mend the lines, or add --yes.",
             )
     removed = [(target.collection.name, staging.prune(target)) for target in targets]
     return [
-        f"Removed {count} rows that left the table from '{name}'."
+        f"Removed {counted(count, 'row')} that left the table from '{name}'."
         for name, count in removed
         if count
     ]

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embclust.errors import BadInputError, UsageError, near_fields
+from embclust.errors import BadInputError, UsageError
 from embclust.fetch import Fetched, FetchJob, Outcome, fetch_all, source_key
 from embclust.images import content_key, load_picture, thumbnail
 from embclust.redact import redact
+from embclust.wording import counted, near_fields
 
 if TYPE_CHECKING:
     from embclust.config import Settings
@@ -96,9 +97,8 @@ def _notes(reasons: Counter[str]) -> list[str]:
     if not reasons:
         return []
     [(most, _)] = reasons.most_common(1)
-    pictures = "1 picture" if reasons.total() == 1 else f"{reasons.total()} pictures"
     which = "" if len(reasons) == 1 else "most often "
-    return [f"{pictures} could not be shown: {which}{redact(most)}."]
+    return [f"{counted(reasons.total(), 'picture')} could not be shown: {which}{redact(most)}."]
 
 
 def _fetch(

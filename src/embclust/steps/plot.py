@@ -28,6 +28,7 @@ from embclust.steps.pictures import Pictures, choose_image_field, find_pictures
 from embclust.steps.project import wanted_dims
 from embclust.steps.quality import load_quality
 from embclust.steps.read import short_id
+from embclust.wording import counted
 from embclust.workspace import make_folder, write_whole
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _neighbours(vectors: Vectors, drawn: Rows, progress: Progress) -> NDArray[np
 
 def _fitted(maps: Mapping[int, Map], points: int) -> list[str]:
     return [
-        f"The {dims}D map is fitted on {made.details['fitted']:,} of {points:,} points "
+        f"The {dims}D map is fitted on {made.details['fitted']:,} of {counted(points, 'point')} "
         "(project.landmarks)."
         for dims, made in maps.items()
         if "fitted" in made.details

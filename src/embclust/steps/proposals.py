@@ -12,6 +12,7 @@ from embclust.errors import EmbclustError, InterruptedRun, SettingsError, UsageE
 from embclust.names import clean_name
 from embclust.redact import redact
 from embclust.steps.distinct import LIMIT, key
+from embclust.wording import counted
 
 if TYPE_CHECKING:
     from embclust.config import Settings
@@ -132,7 +133,7 @@ def _reason_lines(kind: str, reasons: Mapping[int, str], asked: int) -> list[str
     for reason in reasons.values():
         counts[reason] = counts.get(reason, 0) + 1
     return [
-        f"The namer '{kind}' gave no name for {count} of {asked} clusters ({reason}); "
+        f"The namer '{kind}' gave no name for {count} of {counted(asked, 'cluster')} ({reason}); "
         "they have fallback names."
         for reason, count in counts.items()
     ]

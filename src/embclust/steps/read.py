@@ -13,6 +13,7 @@ from embclust.data import CollectionInfo, Embeddings, Scalar
 from embclust.errors import CollectionNotFoundError, UsageError
 from embclust.steps.sync import open_store
 from embclust.vectors import bad_rows, unit_rows
+from embclust.wording import counted
 
 if TYPE_CHECKING:
     from embclust.config import Settings
@@ -25,10 +26,7 @@ __all__ = ["Source", "read_collection", "short_id"]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A collection's rows and what is known of it.
-
-    `pictures`: field -> row id -> content key of the picture, for rows that embclust has seen.
-    """
+    """A collection's rows and what is known of it. `notes`: what its user should know."""
 
     info: CollectionInfo
     embeddings: Embeddings
@@ -105,7 +103,7 @@ def _scan(
         return Source(info, Embeddings([], np.empty((0, 0), np.float32), []), "", True, [], [])
     vectors = np.concatenate(parts)
     bad = bad_rows(vectors)
-    notes = [f"{len(bad)} rows have no usable vector and are left out."] if bad else []
+    notes = [f"Without a usable vector, so left out: {counted(len(bad), 'row')}."] if bad else []
     keep = [i for i in sorted(range(len(ids)), key=ids.__getitem__) if i not in bad]
     embeddings = Embeddings(
         [ids[i] for i in keep],

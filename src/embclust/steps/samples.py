@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from embclust.data import Clustering, ClusterSample, Embeddings
-from embclust.errors import UsageError, guess_field
+from embclust.errors import UsageError
+from embclust.wording import guess_field
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -77,6 +77,8 @@ def sync_stores(
     notes = _mistrust(ledger, settings, workspace, target)
     wanted = {*only, *held} if notes else set(only)
     for collection in ledger.collections():
+        if not collection.dim:
+            continue  # Nothing of it was ever encoded: there is nothing to make in the store.
         fresh = anew or collection.store != target
         behind = ledger.last_change(collection) > collection.synced
         if collection.name in wanted and (fresh or behind) and not stop():
@@ -155,15 +157,13 @@ def _write(
         _drop_own(store)
         ledger.set_collection(collection.id, store="", synced=0)
     synced = 0 if fresh else collection.synced
-    if collection.dim:
-        store.create(info)
+    store.create(info)
     with progress.stage(f"Store {collection.name}", count if fresh else None) as bar:
         while changes := ledger.changes(collection, synced, _PAGE):
             if stop():
                 return
-            if collection.dim:
-                for start in range(0, len(changes), _PAGE):
-                    _apply(store, changes[start : start + _PAGE], written, fresh=fresh)
+            for start in range(0, len(changes), _PAGE):
+                _apply(store, changes[start : start + _PAGE], written, fresh=fresh)
             synced = changes[-1].change
             if not fresh:
                 ledger.set_collection(collection.id, synced=synced)
