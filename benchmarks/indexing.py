@@ -36,6 +36,7 @@ from embclust import plugins
 from embclust.cli.console import Console
 from embclust.config import Settings
 from embclust.data import CollectionInfo, EmbeddedBatch, Item
+from embclust.encoders._torch import resolve_device, resolve_precision
 from embclust.images import content_key, load_picture, thumbnail
 from embclust.ledger import open_ledger
 from embclust.reports import IndexReport
@@ -434,9 +435,9 @@ def main() -> None:
         ("table", "cost / sum of parts", "throughput / bare encoder", "rows per second"),
         [(line.name, line.cost, line.throughput, line.rate) for line in lines],
     )
-    precision = built(settings(chosen.folder, Path("t.csv"), "photo", model, "image"), "image")
+    precision = resolve_precision("auto", resolve_device("auto"))
     print(
-        f"\nembclust, in {precision.precision}, is {lines[0].speedup:.1f} times as fast as the"
+        f"\nembclust, in {precision}, is {lines[0].speedup:.1f} times as fast as the"
         " plain loop in float32, on the same pictures"
     )
 

@@ -32,6 +32,7 @@ def claim(ledger: Ledger, target: Target, source: int) -> int:
 
 def judge(ledger: Ledger, target: Target, *, again: bool, retry_failed: bool) -> None:
     """Give every row its verdict. `again`: what has a vector already is work all the same."""
+    # A join with the vectors would read every vector's page; their ids come from the index alone.
     ledger.db.execute(
         """
         UPDATE temp.keys SET verdict = CASE
@@ -40,13 +41,12 @@ def judge(ledger: Ledger, target: Target, *, again: bool, retry_failed: bool) ->
           WHEN f.source_key IS NOT keys.source_key THEN 'work'
           WHEN f.state = 'failed' THEN
             CASE WHEN :again OR (:retry AND f.retryable) THEN 'work' ELSE 'failed' END
-          WHEN f.encoder IS NOT :encoder OR :again THEN 'work'
+          WHEN :again OR f.vector IS NULL OR f.vector NOT IN
+            (SELECT id FROM main.vectors WHERE encoder = :encoder) THEN 'work'
           WHEN f.fields_hash != s.fields_hash THEN 'updated'
           ELSE 'unchanged' END
-        FROM temp.staged s LEFT JOIN (
-          SELECT r.*, v.encoder FROM main.rows r LEFT JOIN main.vectors v ON v.id = r.vector
-          WHERE r.collection = :collection
-        ) f ON f.item_id = s.item_id
+        FROM temp.staged s LEFT JOIN main.rows f
+          ON f.collection = :collection AND f.item_id = s.item_id
         WHERE keys.target = :target AND s.item_id = keys.item_id
         """,
         {
