@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -53,6 +53,13 @@ class Change:
     item: Item
     vector: np.ndarray[Any, np.dtype[np.float32]] | None
     change: int
+
+
+_CHANGES: Final = (
+    "SELECT r.item_id, r.fields, r.change,"
+    " CASE WHEN r.state = 'ok' AND v.encoder = ? THEN v.vector END"
+    " FROM rows r LEFT JOIN vectors v ON v.id = r.vector WHERE r.collection = ?"
+)
 
 
 def open_ledger(path: Path, *, create: bool = False) -> Ledger | None:
@@ -356,20 +363,31 @@ class Ledger:
             ).fetchone()
             last = edge[0] if edge else np.iinfo(np.int64).max
             found = self.db.execute(
-                "SELECT r.item_id, r.fields, r.change,"
-                " CASE WHEN r.state = 'ok' AND v.encoder = ? THEN v.vector END"
-                " FROM rows r LEFT JOIN vectors v ON v.id = r.vector"
-                " WHERE r.collection = ? AND r.change > ? AND r.change <= ? ORDER BY r.change",
+                f"{_CHANGES} AND r.change > ? AND r.change <= ? ORDER BY r.change",
                 (collection.encoder, collection.id, after, int(last)),
             ).fetchall()
-        return [
-            Change(
-                Item(item_id, json.loads(text)),
-                None if blob is None else np.frombuffer(blob, dtype=np.float32),
-                change,
-            )
-            for item_id, text, change, blob in found
-        ]
+        return [_change(*row) for row in found]
+
+    def stored(self, collection: Collection, item_ids: Sequence[str]) -> dict[str, Change]:
+        """Those of these rows that the collection knows, by id."""
+        found = self.rows(
+            f"{_CHANGES} AND r.item_id IN (SELECT value FROM json_each(?))",
+            collection.encoder,
+            collection.id,
+            json.dumps(list(item_ids)),
+        )
+        return {row[0]: _change(*row) for row in found}
+
+    def synced_rows(self, collection: Collection) -> int:
+        """How many rows the last sync left in the store that did not change since."""
+        found = self.rows(
+            "SELECT count(*) FROM rows WHERE collection = ? AND state = 'ok' AND change <= ?"
+            " AND vector IN (SELECT id FROM vectors WHERE encoder = ?)",
+            collection.id,
+            collection.synced,
+            collection.encoder,
+        )
+        return int(found[0][0])
 
     # --- vectors -----------------------------------------------------------------------------
 
@@ -411,6 +429,11 @@ def _collection(row: Sequence[Any]) -> Collection:
         store=row[10],
         synced=row[11],
     )
+
+
+def _change(item_id: str, text: str, change: int, blob: bytes | None) -> Change:
+    vector = None if blob is None else np.frombuffer(blob, dtype=np.float32)
+    return Change(Item(item_id, json.loads(text)), vector, change)
 
 
 def _stage(text: str) -> Stage:

@@ -1,4 +1,4 @@
-"""The whole path on real pictures with a real model: the acceptance of a release.
+"""The whole path on real pictures with a real model: what a release must pass.
 
 1,500 product photographs are served over loopback HTTP and embedded with a small CLIP. Where
 `../shared` is not there, all of it is skipped.

@@ -6,12 +6,15 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from embclust.stores._client import close_client, open_embedded
 from embclust.stores._folder import segment_folders
 from tests.faults.bench import Bench
+from tests.faults.counting import DIM
 from tests.faults.invariant import assert_done_once, assert_invariant
 
 N = 1200  # Chroma writes its index from 1,000 rows on
@@ -69,7 +72,6 @@ def no_database(bench: Bench) -> None:
     (bench.workspace / "chroma" / "chroma.sqlite3").unlink()
 
 
-# The nine of acceptance.md, 1.25.
 DAMAGES: dict[str, Callable[[Bench], None]] = {
     "pickle empty": cut("index_metadata.pickle", 0),
     "pickle half": cut("index_metadata.pickle", 0.5),
@@ -113,6 +115,53 @@ def test_a_damage_is_found_said_and_mended(bench: Bench, name: str, way: str) ->
     assert_invariant(bench)
     assert assert_done_once(bench, 0) == 0
     assert len(bench.encoded()) == N + (way == "index changed"), "a rebuild needs no encoder"
+
+
+def emptied(found: Any) -> None:
+    found.delete(ids=["r00007"])
+
+
+def added_to(found: Any) -> None:
+    found.add(ids=["theirs"], embeddings=[[1.0] + [0.0] * (DIM - 1)])
+
+
+def relabelled(found: Any) -> None:
+    found.update(ids=["r00007"], metadatas=[{"brand": "another"}])
+
+
+def turned(found: Any) -> None:
+    found.update(ids=["r00007"], embeddings=[[1.0] + [0.0] * (DIM - 1)])
+
+
+@pytest.mark.parametrize("changed", [False, True])
+@pytest.mark.parametrize("change", [emptied, added_to, relabelled, turned])
+def test_other_contents_are_found_said_and_mended(
+    bench: Bench, change: Callable[[Any], None], changed: bool
+) -> None:
+    bench.index()  # the rows are this copy's table's from now on, for --prune
+    client = open_embedded(bench.workspace / "chroma", "default_tenant", "default_database")
+    try:
+        change(client.get_collection("title", embedding_function=None))
+    finally:
+        close_client(client)
+    if changed:  # rows that wait to be synced are no difference
+        bench.rows["r00003"] = {"title": "quite another title", "brand": "b3"}
+        del bench.rows["r00004"]
+        bench.write()
+    done = bench.index(*(["--prune"] if changed else []))
+    (said,) = [text for text in done.json["warnings"] if "rebuilt from the ledger" in text]
+    assert "differs from the ledger" in said
+    assert list(bench.workspace.glob("chroma.damaged-*")), "the old one is kept"
+    assert_invariant(bench)
+
+
+def test_a_touched_store_is_looked_at_once(bench: Bench) -> None:
+    (bench.workspace / "chroma" / "chroma.sqlite3").touch()
+    first, second = bench.index(), bench.index()
+    assert "Check the store" in first.err
+    assert "rebuilt" not in str(first.json["warnings"])
+    assert "Check the store" not in second.err
+    assert_invariant(bench)
 
 
 @pytest.mark.faults

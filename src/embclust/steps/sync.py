@@ -13,6 +13,7 @@ from embclust import plugins
 from embclust.data import CollectionInfo, EmbeddedBatch, Item
 from embclust.errors import CollectionNotFoundError
 from embclust.steps import written_back
+from embclust.steps.differences import first_difference
 
 if TYPE_CHECKING:
     from embclust.config import Settings
@@ -74,7 +75,7 @@ def sync_stores(
     """
     target = store_target(settings)
     held = {found.name for found in ledger.collections() if found.store == target}
-    notes = _mistrust(ledger, settings, workspace, target)
+    notes = _mistrust(ledger, settings, workspace, target, progress)
     wanted = {*only, *held} if notes else set(only)
     for collection in ledger.collections():
         if not collection.dim:
@@ -121,12 +122,39 @@ def _damage(ledger: Ledger, store: Store, target: str, *, deep: bool) -> str | N
     return store.damage(deep=deep or state[1] != fingerprint)
 
 
-def _mistrust(ledger: Ledger, settings: Settings, workspace: Workspace, target: str) -> list[str]:
+def _differs(
+    ledger: Ledger, settings: Settings, workspace: Workspace, target: str, progress: Progress
+) -> str | None:
+    """Why a store that somebody touched is not what it was; only for one that can be read."""
+    held = [found for found in ledger.collections() if found.store == target]
+    with progress.stage("Check the store", len(held)) as bar:
+        for collection in held:
+            store = open_store(settings, workspace, collection.name)
+            try:
+                written = written_back.read(workspace, collection.name)
+                found = first_difference(ledger, collection, store, written)
+            finally:
+                store.close()
+            if found:
+                return f"differs from the ledger ({found} in '{collection.name}')"
+            bar.advance()
+    return None
+
+
+def _mistrust(
+    ledger: Ledger, settings: Settings, workspace: Workspace, target: str, progress: Progress
+) -> list[str]:
     """Put a store aside that cannot be trusted; everything in it then syncs anew."""
     store = open_store(settings, workspace, "probe")
     try:
+        state, fingerprint = ledger.store_state(target), store.fingerprint()
+        touched = bool(fingerprint and state and state[1] != fingerprint)
         reason = _damage(ledger, store, target, deep=False)
+        if reason is None and touched:
+            reason = _differs(ledger, settings, workspace, target, progress)
         if reason is None:
+            if touched:  # looked at once, and not again until somebody touches it once more
+                ledger.mark_store(target, dirty=False, fingerprint=store.fingerprint())
             return []
         kept = store.set_aside()
     finally:

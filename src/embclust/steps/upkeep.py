@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import numpy as np
 
 from embclust.errors import CollectionNotFoundError
 from embclust.steps import written_back
+from embclust.steps.differences import same_fields, same_vector
 from embclust.steps.sync import open_store, store_damage
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["CheckReport", "GcReport", "check_collection", "collect_garbage"]
 
 _SAMPLE = 1000
-_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +92,10 @@ def check_collection(
                     differences.append(f"id '{item_id}' is in the store only")
                 elif item_id in wanted:
                     compared += 1
-                    if not _equal(vector, expected.vectors[row]):
+                    if not same_vector(vector, expected.vectors[row]):
                         differences.append(f"the vector of id '{item_id}' differs")
                     own = written_back.merged(item_id, expected.fields[row], written)
-                    if not _same_fields(fields, own):
+                    if not same_fields(fields, own):
                         differences.append(f"the fields of id '{item_id}' differ")
     except CollectionNotFoundError:
         if expected.ids:
@@ -113,23 +112,6 @@ def _rows(store: Store) -> Iterator[tuple[str, dict[str, object], np.ndarray]]:
     for batch in store.scan():
         for item, vector in zip(batch.items, batch.vectors, strict=True):
             yield item.id, dict(item.fields), vector
-
-
-def _equal(one: np.ndarray, other: np.ndarray) -> bool:
-    return one.shape == other.shape and bool(np.abs(one - other).max() <= _TOLERANCE)
-
-
-def _same_fields(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
-    if one.keys() != other.keys():
-        return False
-    return all(_same_value(value, other[name]) for name, value in one.items())
-
-
-def _same_value(one: object, other: object) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        # Chroma keeps metadata as JSON, which may change a float's last digit.
-        return math.isclose(one, other, rel_tol=1e-12)
-    return one == other
 
 
 def collect_garbage(ledger: Ledger, thumbs: Thumbs, workspace: Workspace) -> GcReport:

@@ -27,7 +27,7 @@ def probe(folder: Path, collection: str | None = None, timeout: float = 600) -> 
     """Return why a store cannot be trusted, as 'has ...' or 'crashes ...', or None.
 
     Opens it in place, in a child process, which may write Chroma's queue into the index: only
-    for a store of embclust's own, that nobody has open. Reads every vector of every collection
+    for a store of embclust's own, that nobody has open. Reads every row of every collection
     (or of the one named), counts them and makes one query. Takes about 2 s, and 5 s for each
     100,000 rows of 512 dimensions. `timeout` in seconds.
     """
@@ -76,7 +76,7 @@ def _read(handle: Any) -> str | None:
     own = bool((handle.metadata or {}).get("embclust:encoder_id"))
     read, page, first = 0, 100, None
     while read < count:
-        result = handle.get(limit=page, offset=read, include=["embeddings"])
+        result = handle.get(limit=page, offset=read, include=["embeddings", "metadatas"])
         vectors = np.asarray(result["embeddings"], dtype=np.float32)
         if not len(result["ids"]) or len(vectors) != len(result["ids"]):
             return f"has {read} readable rows of {count}"
