@@ -89,10 +89,10 @@ def main(arguments: list[str] | None = None) -> int:  # noqa: C901, PLR0911 - on
         return error.exit_code
     except _UsageProblem as error:
         message = str(getattr(error, "format_message", error.__str__)()).rstrip(".")
-        message += "" if message.endswith("?") else "."
         if message.startswith("Usage:"):  # a command that needs a word behind it: its help
             say(message)
             return 2
+        message += "" if message.endswith("?") else "."
         hint = "`embclust --help` lists commands, `embclust COMMAND --help` their options."
         return _fail(given, "UsageError", message, hint, 2)
     except (BrokenPipeError, SystemExit):  # typer makes the second of the first

@@ -10,6 +10,7 @@ from embclust.steps.cluster import load_clustering
 from embclust.steps.name import load_names
 
 if TYPE_CHECKING:
+    from embclust.data import Clustering
     from embclust.ledger import Ledger
     from embclust.workspace import Workspace
 
@@ -31,29 +32,32 @@ def describe_collections(
     for one in own:
         entry = {"field": one.field, "encoder": one.encoder_id, "dim": one.dim}
         count = ledger.counts(one).get("ok", 0) if ledger is not None else 0
-        results, problems = _results(workspace, one.name)
+        clusters = load_clustering(workspace, one.name)
+        results, problems = _results(workspace, one.name, clusters and clusters[0])
         found.append({"collection": one.name, **entry, "count": count, **results})
         wrong += problems
     for name in collections_with_results(workspace):
-        clusters = load_clustering(workspace, name)
-        if name in known or clusters is None:
+        if name in known or (clusters := load_clustering(workspace, name)) is None:
             continue
         entry = {"field": None, "encoder": None, "dim": clusters[0].centres.shape[1]}
-        results, problems = _results(workspace, name)
+        results, problems = _results(workspace, name, clusters[0])
         found.append({"collection": name, **entry, "count": len(clusters[0].ids), **results})
         wrong += problems
     return found, wrong
 
 
-def _results(workspace: Workspace, collection: str) -> tuple[dict[str, Any], list[str]]:
-    clusters = load_clustering(workspace, collection)
+def _results(
+    workspace: Workspace, collection: str, clustering: Clustering | None
+) -> tuple[dict[str, Any], list[str]]:
+    if clustering is None:
+        return {"clusters": 0, "names": []}, []
     problems = []
     try:
-        names = load_names(workspace, collection) or []
+        names = load_names(workspace, collection, clustering) or []
     except UsageError as error:  # one broken file hides no other collection
         names = []
         problems.append(str(error))
     return {
-        "clusters": len(clusters[0].numbers) if clusters else 0,
+        "clusters": len(clustering.numbers),
         "names": [name.name for name in names],
     }, problems

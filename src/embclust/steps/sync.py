@@ -104,13 +104,14 @@ def store_damage(
     """
     store = open_store(settings, workspace, "probe")
     try:
-        return _damage(ledger, store, store_target(settings), deep=deep)
+        return _damage(ledger, store, store_target(settings), store.fingerprint(), deep=deep)
     finally:
         store.close()
 
 
-def _damage(ledger: Ledger, store: Store, target: str, *, deep: bool) -> str | None:
-    fingerprint = store.fingerprint()
+def _damage(
+    ledger: Ledger, store: Store, target: str, fingerprint: str, *, deep: bool
+) -> str | None:
     state = ledger.store_state(target)
     held = any(found.store == target for found in ledger.collections())
     # Also a store whose first sync was killed, so that the ledger holds nothing to be in it.
@@ -149,7 +150,7 @@ def _mistrust(
     try:
         state, fingerprint = ledger.store_state(target), store.fingerprint()
         touched = bool(fingerprint and state and state[1] != fingerprint)
-        reason = _damage(ledger, store, target, deep=False)
+        reason = _damage(ledger, store, target, fingerprint, deep=False)
         if reason is None and touched:
             reason = _differs(ledger, settings, workspace, target, progress)
         if reason is None:
